@@ -1,0 +1,53 @@
+#include "runtime/cpu/HostCpu.h"
+
+#include <gtest/gtest.h>
+
+using namespace kiln::runtime;
+
+TEST(HostCpu, LevelsAreNested) {
+  for (int i = 1; i < numCpuLevels; ++i) {
+    EXPECT_TRUE(cpuLevel(i).features.contains(cpuLevel(i - 1).features));
+    EXPECT_NE(cpuLevel(i).features, cpuLevel(i - 1).features);
+  }
+}
+
+TEST(HostCpu, BestLevelIsTheHighestContained) {
+  for (int i = 0; i < numCpuLevels; ++i)
+    EXPECT_EQ(bestCpuLevel(cpuLevel(i).features), &cpuLevel(i));
+  CpuFeatures noFma = cpuLevel(2).features - CpuFeatures{CpuFeature::fma};
+  EXPECT_EQ(bestCpuLevel(noFma), &cpuLevel(0)) << "AVX-512 without FMA is no level";
+  EXPECT_EQ(bestCpuLevel({}), nullptr);
+}
+
+TEST(HostCpu, KeyNamesLevelAndExtras) {
+  EXPECT_EQ(cpuKey(cpuLevel(1).features), "x86-64-v3");
+  EXPECT_EQ(cpuKey(cpuLevel(2).features | CpuFeatures{CpuFeature::amxBf16, CpuFeature::avx512bf16}),
+            "x86-64-v4+avx512bf16+amx-bf16");
+  EXPECT_EQ(cpuKey({}), "unsupported");
+}
+
+TEST(HostCpu, NamesRoundTrip) {
+  for (int i = 0; i < numCpuFeatures; ++i) {
+    auto feature = static_cast<CpuFeature>(i);
+    EXPECT_EQ(featureByName(featureName(feature)), feature);
+  }
+  EXPECT_EQ(featureByName("avx9000"), std::nullopt);
+  EXPECT_EQ((CpuFeatures{CpuFeature::fma, CpuFeature::sse3}).str("+"), "+sse3,+fma");
+}
+
+#if defined(__x86_64__)
+// The compiler's own detection is a second opinion (it also asks the operating system).
+TEST(HostCpu, AgreesWithTheCompilersRuntime) {
+  __builtin_cpu_init();
+  CpuFeatures host = hostCpuFeatures();
+  EXPECT_EQ(host.has(CpuFeature::sse42), bool(__builtin_cpu_supports("sse4.2")));
+  EXPECT_EQ(host.has(CpuFeature::popcnt), bool(__builtin_cpu_supports("popcnt")));
+  EXPECT_EQ(host.has(CpuFeature::avx), bool(__builtin_cpu_supports("avx")));
+  EXPECT_EQ(host.has(CpuFeature::avx2), bool(__builtin_cpu_supports("avx2")));
+  EXPECT_EQ(host.has(CpuFeature::fma), bool(__builtin_cpu_supports("fma")));
+  EXPECT_EQ(host.has(CpuFeature::bmi2), bool(__builtin_cpu_supports("bmi2")));
+  EXPECT_EQ(host.has(CpuFeature::avx512f), bool(__builtin_cpu_supports("avx512f")));
+  EXPECT_EQ(host.has(CpuFeature::avx512vl), bool(__builtin_cpu_supports("avx512vl")));
+  EXPECT_EQ(host.has(CpuFeature::avx512vnni), bool(__builtin_cpu_supports("avx512vnni")));
+}
+#endif
