@@ -1,0 +1,96 @@
+#pragma once
+
+#include "kiln/Dim.h"
+#include "kiln/Error.h"
+#include "kiln/Shape.h"
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+/// A program before MLIR: what the frontend records and what the compiler imports. Names of
+/// operations and attributes are those of the kiln dialect without its prefix (docs/spec.md), so
+/// that the import is generic.
+namespace kiln::ir {
+
+/// Dense row-major contents of a small constant; shared, immutable.
+struct DenseData {
+  TensorType type; // static shape
+  std::vector<std::byte> bytes;
+  friend bool operator==(const DenseData &, const DenseData &) = default;
+};
+
+/// An attribute of a node. `Shape` is a list of dims, each of which may be symbolic.
+using Attribute = std::variant<bool, int64_t, double, std::string, DType, std::vector<int64_t>,
+                               Shape, std::shared_ptr<const DenseData>>;
+
+/// Attributes by name, sorted by name.
+class Attributes {
+public:
+  Attributes() = default;
+  Attributes(std::initializer_list<std::pair<std::string, Attribute>> values);
+  void set(std::string name, Attribute value);
+  const Attribute *find(std::string_view name) const;
+  /// The value of an attribute that must be there with that type; std::logic_error otherwise.
+  template <class T> const T &get(std::string_view name) const {
+    return std::get<T>(require(name));
+  }
+  template <class T> T getOr(std::string_view name, T fallback) const {
+    const Attribute *found = find(name);
+    return found ? std::get<T>(*found) : std::move(fallback);
+  }
+  auto begin() const { return values.begin(); }
+  auto end() const { return values.end(); }
+  bool empty() const { return values.empty(); }
+  friend bool operator==(const Attributes &, const Attributes &);
+
+private:
+  const Attribute &require(std::string_view name) const;
+  std::vector<std::pair<std::string, Attribute>> values;
+};
+
+/// Refers to a value of a graph: first its inputs, then its nodes, in order.
+using ValueId = uint32_t;
+
+struct Input {
+  /// An argument comes anew with each call; a weight stays, so it may be packed once.
+  enum class Role : uint8_t { argument, weight };
+  Role role = Role::argument;
+  std::string name; // for messages: "argument 0", "encoder.layer.0.weight"
+  TensorType type;
+};
+
+struct Node {
+  std::string op; // "matmul"
+  std::vector<ValueId> operands;
+  Attributes attributes;
+  TensorType type; // what ShapeRules inferred
+  std::string location; // "net.cpp:42"; no part of the key
+};
+
+/// Nodes in topological order: operands come before their users.
+struct Graph {
+  std::string name = "main";
+  std::vector<Input> inputs;
+  std::vector<Node> nodes;
+  std::vector<ValueId> outputs;
+  std::vector<Constraint> constraints;
+
+  const TensorType &type(ValueId value) const {
+    return value < inputs.size() ? inputs[value].type : nodes[value - inputs.size()].type;
+  }
+  ValueId addNode(Node node) {
+    nodes.push_back(std::move(node));
+    return static_cast<ValueId>(inputs.size() + nodes.size() - 1);
+  }
+};
+
+/// All of the graph that decides its code, as text that is equal exactly for equal programs: no
+/// names of values, no locations. Part of an artifact's key.
+std::string canonicalText(const Graph &graph);
+
+} // namespace kiln::ir

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <stdint.h>
+
+/// What compiled code and its caller agree on. Plain C: exported objects use it as well.
+/// Compiled code is closed: all that it needs of the world comes through KilnRuntime.
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define KILN_ABI_VERSION 1
+
+/// A piece of work: tasks [begin, end) of a parallel loop. `worker` is in [0, threads) and no two
+/// running bodies of one call share it, so it selects per-thread scratch memory.
+typedef void (*KilnBody)(void *context, int64_t begin, int64_t end, int64_t worker);
+
+typedef struct KilnRuntime KilnRuntime;
+struct KilnRuntime {
+  int64_t abiVersion; // offset 0
+  int64_t threads;    // offset 8: at least 1
+  /// offset 16. Runs body over [0, tasks), each task exactly once, in pieces; returns when all are
+  /// done. Not reentrant from within a body.
+  void (*parallelFor)(const KilnRuntime *runtime, int64_t tasks, KilnBody body, void *context);
+  /// offset 24. Reports an index outside [0, bound): `site` is the artifact's index site,
+  /// `position` the flat position in the index tensor. May be called from any worker; the report
+  /// with the smallest (site, position) of a call is kept.
+  void (*indexError)(const KilnRuntime *runtime, int64_t site, int64_t index, int64_t position,
+                     int64_t bound);
+};
+
+/// An artifact's one entry. `buffers`: inputs in order (arguments and packed weights), outputs,
+/// then the workspace. `dims`: the values of the artifact's symbols, in order.
+typedef void (*KilnEntry)(const KilnRuntime *runtime, void *const *buffers, const int64_t *dims);
+
+#ifdef __cplusplus
+}
+#endif

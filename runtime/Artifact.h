@@ -1,0 +1,91 @@
+#pragma once
+
+#include "kiln/Dim.h"
+#include "kiln/Error.h"
+#include "kiln/Shape.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+/// A compiled graph as bytes: what codegen makes, the caches keep and the runtime runs.
+namespace kiln::runtime {
+
+/// How a weight lies in memory for its kernels.
+struct Packing {
+  enum class Kind : uint8_t {
+    /// As the user's tensor: dense, row-major.
+    none,
+    /// A [N, K] matrix (the last two dims; `Linear`'s weight) in panels of `panel` rows of N:
+    /// packed[n / panel][k][n % panel], the last panel filled with zeros.
+    rowPanels,
+    /// A [K, N] matrix in panels of `panel` columns: packed[n / panel][k][n % panel].
+    columnPanels,
+  };
+  Kind kind = Kind::none;
+  int64_t panel = 0;
+  friend bool operator==(const Packing &, const Packing &) = default;
+};
+
+struct ArtifactInput {
+  bool isWeight = false;
+  std::string name; // for messages
+  TensorType type;
+  /// One entry buffer for each distinct packing that the kernels want of this input, in order.
+  std::vector<Packing> packings;
+};
+
+struct ArtifactOutput {
+  TensorType type;
+  /// Set where the output is an input as it came (no kernel writes it).
+  std::optional<uint32_t> aliasOfInput;
+};
+
+/// Where an index was checked: what an IndexError says about it.
+struct IndexSite {
+  std::string message; // "[gather] indices [4, 16] i64 into axis 0 of table [10, 3] f32"
+  std::string location;
+};
+
+struct Artifact {
+  std::string key;              // 32 hex digits
+  std::string compilerVersion;
+  std::string target;           // canonical features, see HostCpu
+  std::vector<std::string> symbols; // order of the entry's dims
+  std::vector<ArtifactInput> inputs;
+  std::vector<ArtifactOutput> outputs;
+  std::vector<Constraint> constraints;
+  /// Bytes of the one workspace: `workspace` + threads * `scratchPerThread`. The per-thread
+  /// scratch of worker w starts at `workspace` (rounded up to 64) + w * scratchPerThread.
+  Dim workspace;
+  int64_t scratchPerThread = 0;
+  std::vector<IndexSite> indexSites;
+  std::vector<std::string> kernels; // names, for statistics
+  std::vector<std::byte> code;      // closed, position-independent; mapped read + execute
+  int64_t entryOffset = 0;          // of KilnEntry in `code`
+};
+
+/// What the compiler is asked for beside the graph. All of it is part of the key.
+struct CompileRequest {
+  std::string target = "native"; // Target::byName
+  std::vector<std::string> disabledPasses; // "kiln-fuse-epilogue", …: switches them off
+  std::string dumpDir;           // not part of the key: IR after every phase
+  std::vector<std::string> captureStages; // not part of the key: see CompileResult::stages
+};
+
+struct CompileResult {
+  ErrorKind error = ErrorKind::none;
+  std::string message;
+  Artifact artifact;
+  std::vector<std::pair<std::string, std::string>> stages; // (stage, IR text)
+  std::vector<std::pair<std::string, double>> timings;     // (phase, seconds)
+};
+
+/// The file format: see docs/artifact.md. `parse` believes nothing: IoError names the field.
+std::vector<std::byte> serialize(const Artifact &artifact);
+Artifact parseArtifact(std::span<const std::byte> bytes);
+
+} // namespace kiln::runtime
