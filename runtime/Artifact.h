@@ -61,7 +61,7 @@ struct Artifact {
   /// Bytes of the one workspace: `workspace` + threads * `scratchPerThread`. The per-thread
   /// scratch of worker w starts at `workspace` (rounded up to 64) + w * scratchPerThread.
   Dim workspace;
-  int64_t scratchPerThread = 0;
+  Dim scratchPerThread;
   std::vector<IndexSite> indexSites;
   std::vector<std::string> kernels; // names, for statistics
   std::vector<std::byte> code;      // closed, position-independent; mapped read + execute

@@ -1,0 +1,78 @@
+#pragma once
+
+#include "kiln/Shape.h"
+#include "passes/cpu/KernelBuilder.h"
+
+#include <functional>
+
+namespace kiln::passes {
+
+/// Where in a tensor an element, or a row of elements along one axis, is wanted.
+struct Coords {
+  llvm::SmallVector<mlir::Value> index; // i64, one for each axis; of the first lane
+  int64_t laneAxis = -1;                // the axis along which lanes run; -1: one element
+  int64_t laneStep = 1;                 // lane l is at index[laneAxis] + l * laneStep
+  mlir::Value mask;                     // vector<lanes x i1>: lanes to touch; null: all
+
+  bool isVector() const { return laneAxis >= 0; }
+};
+
+/// Emits the value of a tensor of a kernel at coordinates: elementwise operations and views are
+/// recomputed from their operands, so that nothing between a kernel's operands and its result is
+/// ever written. What is not elementwise (kernel operands, the anchor's result) is provided.
+///
+/// Values are in *compute types*: booleans i1, float16 and bfloat16 as f32 (each operation's
+/// result rounded to the dtype), everything else as it is; scalars, or vectors of lanes() where
+/// the coordinates are a vector.
+class ElementEmitter {
+public:
+  using Provider = std::function<mlir::Value(const Coords &)>;
+
+  explicit ElementEmitter(FunctionEmitter &f) : f(f) {}
+
+  void provide(mlir::Value tensor, Provider provider);
+  /// Provides each of the kernel's operands from its buffer.
+  void provideArguments(mlir::Block &kernelBody);
+
+  mlir::Value emit(mlir::Value tensor, const Coords &at);
+  /// Emits and converts to the dtype's storage type and stores at `pointer` (of the first lane).
+  void storeAt(mlir::Value computed, DType dtype, mlir::Value pointer, mlir::Value mask);
+
+  /// Reads dense row-major memory of `type` at coordinates.
+  mlir::Value loadAt(mlir::Value pointer, const TensorType &type, const Coords &at);
+  /// The type of a tensor value of the kernel.
+  static TensorType typeOf(mlir::Value tensor);
+
+private:
+  FunctionEmitter &f;
+  struct Memo {
+    mlir::Value tensor;
+    Coords at;
+    mlir::Value value;
+  };
+  llvm::SmallVector<Memo> memo; // valid in the current block
+  std::vector<std::pair<mlir::Value, Provider>> providers;
+
+  mlir::Value emitUncached(mlir::Value tensor, const Coords &at);
+  friend struct ViewEmitters;
+};
+
+/// In a launcher: checks all indices of every gather of the kernel before it runs and fails the
+/// call at the first bad one, so that bodies may read without checks.
+void emitIndexChecks(FunctionEmitter &launcher, mlir::Block &kernelBody);
+
+/// float16 and bfloat16 <-> f32 by integer arithmetic or hardware conversion, rounding to nearest
+/// even; scalars and vectors.
+mlir::Value loadConvert(FunctionEmitter &f, mlir::Value stored, DType dtype);
+mlir::Value storeConvert(FunctionEmitter &f, mlir::Value computed, DType dtype);
+/// The value as if stored and loaded again.
+mlir::Value roundTo(FunctionEmitter &f, mlir::Value computed, DType dtype);
+/// Type of an element in memory, and while computing.
+mlir::Type storageType(FunctionEmitter &f, DType dtype);
+mlir::Type computeType(FunctionEmitter &f, DType dtype);
+
+/// An elementwise operation by its name (`ir/Elementwise.def`) on computed operands of `dtype`.
+mlir::Value emitElementwise(FunctionEmitter &f, llvm::StringRef op, DType dtype,
+                            mlir::ValueRange operands);
+
+} // namespace kiln::passes

@@ -1,0 +1,32 @@
+#pragma once
+
+#include "passes/cpu/ElementEmitter.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+namespace kiln::passes {
+
+/// A kernel to lower: a function of kiln operations with at most one anchor (docs/architecture.md).
+/// Emitters create `@<name>` (the launcher) and what it needs in the module.
+struct Kernel {
+  mlir::func::FuncOp function;
+  std::string name;
+  mlir::Operation *anchor = nullptr; // null: elementwise and views only
+  mlir::Block &body() { return function.getBody().front(); }
+  mlir::Operation *terminator() { return body().getTerminator(); }
+  unsigned numOperands() { return function.getNumArguments(); }
+};
+
+using KernelEmitter = mlir::LogicalResult (*)(ModuleLowering &, Kernel &);
+
+/// The emitter for an anchor by operation name; null if there is none. Emitters register in
+/// Kernels.cpp's table, one line each.
+KernelEmitter findKernelEmitter(mlir::Operation *anchor);
+
+mlir::LogicalResult emitLoopKernel(ModuleLowering &lowering, Kernel &kernel);      // no anchor
+mlir::LogicalResult emitRowKernel(ModuleLowering &lowering, Kernel &kernel);       // LoopRows.cpp
+mlir::LogicalResult emitLinearKernel(ModuleLowering &lowering, Kernel &kernel);    // Linear.cpp
+mlir::LogicalResult emitMatmulKernel(ModuleLowering &lowering, Kernel &kernel);    // Matmul.cpp
+mlir::LogicalResult emitAttentionKernel(ModuleLowering &lowering, Kernel &kernel); // Attention.cpp
+
+} // namespace kiln::passes
