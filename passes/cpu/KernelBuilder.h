@@ -135,8 +135,7 @@ public:
 private:
   FunctionEmitter(ModuleLowering &lowering, mlir::Location loc);
   bool isLauncher = false;
-  std::vector<mlir::Value> failures;
-  llvm::SmallVector<mlir::Value> bufferCache;
+  mlir::Value status; // launchers: the i32 that is returned
 };
 
 /// `product` of a shape's dims as an i64.

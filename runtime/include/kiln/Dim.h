@@ -9,6 +9,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace kiln {
 
@@ -66,6 +67,15 @@ public:
   friend std::strong_ordering operator<=>(const Dim &a, const Dim &b);
 
   std::size_t hash() const;
+
+  /// The expression as a program for a stack machine, for code that evaluates or emits it often.
+  struct Step {
+    enum class Kind : uint8_t { number, name, add, multiply, floorDivide };
+    Kind kind = Kind::number;
+    int64_t number = 0; // Kind::number
+    std::string name;   // Kind::name
+  };
+  std::vector<Step> program() const;
 
   /// Constraints for CompileOptions: `Dim("batch").between(1, 1024)`, both ends included.
   struct Constraint between(int64_t low, int64_t high) const;

@@ -1,0 +1,334 @@
+#include "passes/cpu/KernelBuilder.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+
+namespace kiln::passes {
+namespace {
+
+// Slots of a body's context, 8 bytes each.
+enum Slot : int64_t { runtimeSlot, dimsSlot, argsSlot, scratchSlot, scratchStrideSlot, extraSlot };
+
+// Offsets of KilnRuntime (runtime/Abi.h), bytes.
+constexpr int64_t threadsOffset = 8, parallelForOffset = 16, indexErrorOffset = 24;
+
+LLVM::LLVMFuncOp createFunction(ModuleLowering &lowering, ImplicitLocOpBuilder &b, StringRef name,
+                                Type result, ArrayRef<Type> arguments) {
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToEnd(lowering.module.getBody());
+  auto type = LLVM::LLVMFunctionType::get(result, arguments);
+  auto function = LLVM::LLVMFuncOp::create(b, name, type, LLVM::Linkage::Private);
+  function.setDsoLocal(true);
+  return function;
+}
+
+} // namespace
+
+void ModuleLowering::requireScratch(const Dim &bytes) {
+  if (bytes.isStatic() && scratchPerThread.isStatic())
+    scratchPerThread = std::max(bytes.value(), scratchPerThread.value());
+  else if (!(bytes == scratchPerThread))
+    scratchPerThread = scratchPerThread + bytes;
+}
+
+int64_t ModuleLowering::addIndexSite(std::string message, Location location) {
+  std::string where;
+  if (auto file = location->findInstanceOf<FileLineColLoc>())
+    where = (file.getFilename().getValue() + ":" + Twine(file.getLine())).str();
+  indexSites.emplace_back(std::move(message), std::move(where));
+  return static_cast<int64_t>(indexSites.size()) - 1;
+}
+
+FunctionEmitter::FunctionEmitter(ModuleLowering &lowering, Location loc)
+    : b(loc, lowering.module.getContext()), lowering(lowering) {}
+
+FunctionEmitter FunctionEmitter::launcher(ModuleLowering &lowering, Location loc, StringRef name) {
+  FunctionEmitter f(lowering, loc);
+  f.isLauncher = true;
+  Type p = f.ptr(), i = f.i64();
+  f.function = createFunction(lowering, f.b, name, f.b.getI32Type(), {p, p, p, p, i});
+  Block *entry = f.function.addEntryBlock(f.b);
+  f.b.setInsertionPointToStart(entry);
+  f.runtime = entry->getArgument(0);
+  f.dims = entry->getArgument(1);
+  f.args = entry->getArgument(2);
+  f.scratchBase = entry->getArgument(3);
+  f.scratchStride = entry->getArgument(4);
+  f.status = f.stackArray(f.b.getI32Type(), 1);
+  LLVM::StoreOp::create(f.b, arith::ConstantIntOp::create(f.b, 0, 32), f.status);
+  return f;
+}
+
+FunctionEmitter FunctionEmitter::body(ModuleLowering &lowering, Location loc, StringRef name) {
+  FunctionEmitter f(lowering, loc);
+  Type p = f.ptr(), i = f.i64();
+  Type none = LLVM::LLVMVoidType::get(f.b.getContext());
+  f.function = createFunction(lowering, f.b, (name + ".body").str(), none, {p, i, i, i});
+  Block *entry = f.function.addEntryBlock(f.b);
+  f.b.setInsertionPointToStart(entry);
+  f.context = entry->getArgument(0);
+  f.begin = entry->getArgument(1);
+  f.end = entry->getArgument(2);
+  f.worker = entry->getArgument(3);
+  auto slot = [&](int64_t index, Type type) {
+    return f.load(type, f.offset(f.context, f.constant(index), 8));
+  };
+  f.runtime = slot(runtimeSlot, p);
+  f.dims = slot(dimsSlot, p);
+  f.args = slot(argsSlot, p);
+  f.scratchBase = slot(scratchSlot, p);
+  f.scratchStride = slot(scratchStrideSlot, i);
+  return f;
+}
+
+FunctionEmitter FunctionEmitter::helper(ModuleLowering &lowering, Location loc, StringRef name,
+                                        ArrayRef<Type> arguments) {
+  FunctionEmitter f(lowering, loc);
+  Type none = LLVM::LLVMVoidType::get(f.b.getContext());
+  f.function = createFunction(lowering, f.b, name, none, arguments);
+  f.b.setInsertionPointToStart(f.function.addEntryBlock(f.b));
+  return f;
+}
+
+void FunctionEmitter::finish() {
+  b.setInsertionPointToEnd(&function.getBody().front());
+  if (!isLauncher) {
+    LLVM::ReturnOp::create(b, ValueRange{});
+    return;
+  }
+  Value result = LLVM::LoadOp::create(b, b.getI32Type(), status);
+  LLVM::ReturnOp::create(b, result);
+}
+
+Value FunctionEmitter::constant(int64_t value) {
+  return arith::ConstantIntOp::create(b, value, 64);
+}
+Value FunctionEmitter::constantF32(float value) {
+  return arith::ConstantFloatOp::create(b, b.getF32Type(), APFloat(value));
+}
+Value FunctionEmitter::add(Value x, Value y) { return b.createOrFold<arith::AddIOp>(x, y); }
+Value FunctionEmitter::sub(Value x, Value y) { return b.createOrFold<arith::SubIOp>(x, y); }
+Value FunctionEmitter::mul(Value x, Value y) { return b.createOrFold<arith::MulIOp>(x, y); }
+Value FunctionEmitter::div(Value x, Value y) { return b.createOrFold<arith::DivUIOp>(x, y); }
+Value FunctionEmitter::rem(Value x, Value y) { return b.createOrFold<arith::RemUIOp>(x, y); }
+Value FunctionEmitter::ceilDiv(Value x, Value y) {
+  return div(add(x, sub(y, constant(1))), y);
+}
+Value FunctionEmitter::min(Value x, Value y) { return b.createOrFold<arith::MinSIOp>(x, y); }
+Value FunctionEmitter::max(Value x, Value y) { return b.createOrFold<arith::MaxSIOp>(x, y); }
+Value FunctionEmitter::lessThan(Value x, Value y) {
+  return b.createOrFold<arith::CmpIOp>(arith::CmpIPredicate::slt, x, y);
+}
+Value FunctionEmitter::equal(Value x, Value y) {
+  return b.createOrFold<arith::CmpIOp>(arith::CmpIPredicate::eq, x, y);
+}
+
+Value FunctionEmitter::dimValue(const Dim &dim) {
+  if (dim.isStatic())
+    return constant(dim.value());
+  SmallVector<Value> stack;
+  auto pop = [&] { return stack.pop_back_val(); };
+  for (const Dim::Step &step : dim.program()) {
+    switch (step.kind) {
+    case Dim::Step::Kind::number:
+      stack.push_back(constant(step.number));
+      break;
+    case Dim::Step::Kind::name: {
+      auto it = llvm::find(lowering.symbols, step.name);
+      assert(it != lowering.symbols.end() && "a dim's name that no input has");
+      stack.push_back(load(i64(), offset(dims, constant(it - lowering.symbols.begin()), 8)));
+      break;
+    }
+    case Dim::Step::Kind::add: {
+      Value y = pop(), x = pop();
+      stack.push_back(add(x, y));
+      break;
+    }
+    case Dim::Step::Kind::multiply: {
+      Value y = pop(), x = pop();
+      stack.push_back(mul(x, y));
+      break;
+    }
+    case Dim::Step::Kind::floorDivide: {
+      Value y = pop(), x = pop();
+      stack.push_back(b.createOrFold<arith::FloorDivSIOp>(x, y));
+      break;
+    }
+    }
+  }
+  return stack.front();
+}
+
+Value FunctionEmitter::buffer(unsigned index) {
+  return load(ptr(), offset(args, constant(index), 8));
+}
+
+Value FunctionEmitter::extra(unsigned index, Type type) {
+  return load(type ? type : i64(), offset(context, constant(extraSlot + index), 8));
+}
+
+Value FunctionEmitter::scratch() {
+  return offsetBytes(scratchBase, mul(worker, scratchStride));
+}
+
+Value FunctionEmitter::offsetBytes(Value pointer, Value bytes) {
+  return LLVM::GEPOp::create(b, ptr(), b.getI8Type(), pointer, ArrayRef<LLVM::GEPArg>{bytes});
+}
+
+Value FunctionEmitter::offset(Value pointer, Value elements, int64_t elementBytes) {
+  Type element = b.getIntegerType(elementBytes * 8);
+  return LLVM::GEPOp::create(b, ptr(), element, pointer, ArrayRef<LLVM::GEPArg>{elements});
+}
+
+static unsigned elementAlignment(Type type) {
+  Type element = getElementTypeOrSelf(type);
+  if (isa<LLVM::LLVMPointerType>(element))
+    return 8;
+  return std::max(1u, element.getIntOrFloatBitWidth() / 8);
+}
+
+Value FunctionEmitter::load(Type type, Value pointer) {
+  return LLVM::LoadOp::create(b, type, pointer, elementAlignment(type));
+}
+
+void FunctionEmitter::store(Value value, Value pointer) {
+  LLVM::StoreOp::create(b, value, pointer, elementAlignment(value.getType()));
+}
+
+Value FunctionEmitter::maskedLoad(VectorType type, Value pointer, Value mask) {
+  if (!mask)
+    return load(type, pointer);
+  Value zero = arith::ConstantOp::create(b, b.getZeroAttr(type));
+  return LLVM::MaskedLoadOp::create(b, type, pointer, mask, zero, elementAlignment(type));
+}
+
+void FunctionEmitter::maskedStore(Value value, Value pointer, Value mask) {
+  if (!mask)
+    return store(value, pointer);
+  LLVM::MaskedStoreOp::create(b, value, pointer, mask, elementAlignment(value.getType()));
+}
+
+Value FunctionEmitter::prefixMask(Value count) {
+  SmallVector<int32_t> ids(lanes());
+  std::iota(ids.begin(), ids.end(), 0);
+  Value iota = arith::ConstantOp::create(b, b.getI32VectorAttr(ids));
+  Value limited = min(count, constant(lanes()));
+  Value narrow = arith::TruncIOp::create(b, b.getI32Type(), limited);
+  return arith::CmpIOp::create(b, arith::CmpIPredicate::slt, iota, splat(narrow));
+}
+
+Value FunctionEmitter::splat(Value scalar) {
+  return vector::BroadcastOp::create(b, vec(scalar.getType()), scalar);
+}
+
+Value FunctionEmitter::multiplyAdd(Value x, Value y, Value z) {
+  if (lowering.target.fma)
+    return LLVM::FMAOp::create(b, x, y, z);
+  return arith::AddFOp::create(b, arith::MulFOp::create(b, x, y), z);
+}
+
+Value FunctionEmitter::stackArray(Type element, int64_t count) {
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(&function.getBody().front());
+  Value size = arith::ConstantIntOp::create(b, count, 64);
+  return LLVM::AllocaOp::create(b, ptr(), element, size, /*alignment=*/64);
+}
+
+void FunctionEmitter::loop(Value lower, Value upper, Value step, LoopBody body) {
+  auto op = scf::ForOp::create(b, lower, upper, step);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(op.getBody());
+  body(op.getInductionVar());
+}
+
+SmallVector<Value> FunctionEmitter::fold(Value lower, Value upper, Value step, ValueRange init,
+                                         FoldBody body) {
+  auto op = scf::ForOp::create(b, lower, upper, step, init);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(op.getBody());
+  SmallVector<Value> next = body(op.getInductionVar(), op.getRegionIterArgs());
+  scf::YieldOp::create(b, next);
+  return llvm::to_vector(op.getResults());
+}
+
+void FunctionEmitter::ifThen(Value condition, llvm::function_ref<void()> then,
+                             llvm::function_ref<void()> otherwise) {
+  auto op = scf::IfOp::create(b, TypeRange{}, condition, /*withElseRegion=*/bool(otherwise));
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(&op.getThenRegion().front());
+  then();
+  if (otherwise) {
+    b.setInsertionPointToStart(&op.getElseRegion().front());
+    otherwise();
+  }
+}
+
+void FunctionEmitter::vectorLoop(Value count,
+                                 llvm::function_ref<void(Value column, Value mask)> body) {
+  Value whole = mul(div(count, constant(lanes())), lanes());
+  loop(constant(0), whole, constant(lanes()), [&](Value column) { body(column, {}); });
+  ifThen(lessThan(whole, count), [&] { body(whole, prefixMask(sub(count, whole))); });
+}
+
+void FunctionEmitter::runTasks(StringRef bodyName, Value tasks, ValueRange extras,
+                               Value parallel) {
+  Value frame = stackArray(i64(), extraSlot + extras.size());
+  auto put = [&](int64_t slot, Value value) { store(value, offset(frame, constant(slot), 8)); };
+  put(runtimeSlot, runtime);
+  put(dimsSlot, dims);
+  put(argsSlot, args);
+  put(scratchSlot, scratchBase);
+  put(scratchStrideSlot, scratchStride);
+  for (auto [i, value] : llvm::enumerate(extras))
+    put(extraSlot + i, value);
+
+  std::string symbol = (bodyName + ".body").str();
+  Value body = LLVM::AddressOfOp::create(b, ptr(), symbol);
+  Value several = lessThan(constant(1), tasks);
+  if (parallel)
+    several = arith::AndIOp::create(b, several, parallel);
+  Type none = LLVM::LLVMVoidType::get(b.getContext());
+  ifThen(
+      several,
+      [&] {
+        Value parallelFor = load(ptr(), offsetBytes(runtime, constant(parallelForOffset)));
+        auto type = LLVM::LLVMFunctionType::get(none, {ptr(), i64(), ptr(), ptr()});
+        LLVM::CallOp::create(b, type, ValueRange{parallelFor, runtime, tasks, body, frame});
+      },
+      [&] {
+        LLVM::CallOp::create(b, TypeRange{}, symbol,
+                             ValueRange{frame, constant(0), tasks, constant(0)});
+      });
+}
+
+Value FunctionEmitter::threadCount() {
+  return load(i64(), offsetBytes(runtime, constant(threadsOffset)));
+}
+
+void FunctionEmitter::reportIndex(int64_t site, Value index, Value position, Value bound) {
+  Value report = load(ptr(), offsetBytes(runtime, constant(indexErrorOffset)));
+  Type none = LLVM::LLVMVoidType::get(b.getContext());
+  auto type = LLVM::LLVMFunctionType::get(none, {ptr(), i64(), i64(), i64(), i64()});
+  LLVM::CallOp::create(b, type,
+                       ValueRange{report, runtime, constant(site), index, position, bound});
+}
+
+void FunctionEmitter::failIf(Value failed) {
+  // The rest of the launcher goes into the branch that did not fail.
+  auto op = scf::IfOp::create(b, TypeRange{}, failed, /*withElseRegion=*/true);
+  b.setInsertionPointToStart(&op.getThenRegion().front());
+  LLVM::StoreOp::create(b, arith::ConstantIntOp::create(b, 1, 32), status);
+  b.setInsertionPointToStart(&op.getElseRegion().front());
+}
+
+Value emitNumElements(FunctionEmitter &f, ArrayRef<Dim> dims) {
+  Dim product = 1;
+  for (const Dim &dim : dims)
+    product = product * dim;
+  return f.dimValue(product);
+}
+
+} // namespace kiln::passes
