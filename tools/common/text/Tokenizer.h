@@ -36,12 +36,12 @@ private:
 
 /// What tokenizer.json says besides the vocabulary.
 struct TokenizerOptions {
-  bool cleanText = true;      ///< Drop control characters, make all white space blanks.
-  bool cjkWords = true;       ///< Each Chinese character is a word.
-  bool stripAccents = true;   ///< Decompose (NFD) and drop nonspacing marks.
-  bool lowercase = true;      ///<
-  size_t maxWordChars = 100;  ///< A longer word is unknown as a whole, in code points.
-  size_t maxTokens = 256;     ///< Of one text, with the tokens at its start and end.
+  bool cleanText = true;     ///< Drop control characters, make all white space blanks.
+  bool cjkWords = true;      ///< Each Chinese character is a word.
+  bool stripAccents = true;  ///< Decompose (NFD) and drop nonspacing marks.
+  bool lowercase = true;     ///<
+  size_t maxWordChars = 100; ///< A longer word is unknown as a whole, in code points.
+  size_t maxTokens = 256;    ///< Of one text, with the tokens at its start and end.
   int64_t unknownId = 0, startId = 0, endId = 0, padId = 0;
   /// Tokens that stand for themselves where a text contains them, with their ids.
   std::vector<std::pair<std::string, int64_t>> special;

@@ -3,6 +3,7 @@
 #include "Tokenizer.h"
 
 #include <algorithm>
+#include <map>
 
 #include "Unicode.h"
 #include "Utf8.h"
@@ -93,18 +94,15 @@ private:
       if (order == 0)
         lower(parts[i]);
       else
-        marks.emplace_back(order, parts[i]);
+        marks[order] += parts[i];
     }
   }
 
   /// Canonical order: what combines is sorted by class, stably, up to the next starter.
   void flushMarks() {
-    if (marks.empty())
-      return;
-    std::stable_sort(marks.begin(), marks.end(),
-                     [](const auto &a, const auto &b) { return a.first < b.first; });
-    for (const auto &[order, c] : marks)
-      lower(c);
+    for (const auto &[order, run] : marks)
+      for (char32_t c : run)
+        lower(c);
     marks.clear();
   }
 
@@ -142,9 +140,9 @@ private:
   const Vocabulary &vocabulary;
   std::vector<int64_t> &ids;
   size_t limit;
-  std::string word;     // At most maxWordChars code points of the current word.
-  size_t wordChars = 0; // Its length in code points.
-  std::vector<std::pair<uint8_t, char32_t>> marks;
+  std::string word;                        // At most maxWordChars code points of the current word.
+  size_t wordChars = 0;                    // Its length in code points.
+  std::map<uint8_t, std::u32string> marks; // By combining class.
 };
 
 /// The longest special token that `text` has at `position`, or null.

@@ -24,7 +24,8 @@ Decoded decodeUtf8(std::string_view text, size_t &position);
 /// Appends `code`, a code point other than a surrogate, to `out`.
 void appendUtf8(std::string &out, char32_t code);
 
-/// Returns `text` with U+FFFD for each invalid sequence, and adds the number of these to `replaced`.
+/// Returns `text` with U+FFFD for each invalid sequence, and adds the number of these to
+/// `replaced`.
 std::string repairUtf8(std::string_view text, size_t &replaced);
 
 } // namespace kiln::tools

@@ -15,8 +15,9 @@ struct Range {
 };
 
 template <size_t N> bool contains(const Range (&ranges)[N], char32_t c) {
-  const Range *it = std::upper_bound(std::begin(ranges), std::end(ranges), c,
-                                     [](char32_t value, const Range &r) { return value < r.first; });
+  const Range *it =
+      std::upper_bound(std::begin(ranges), std::end(ranges), c,
+                       [](char32_t value, const Range &r) { return value < r.first; });
   return it != std::begin(ranges) && c <= std::prev(it)->last;
 }
 } // namespace

@@ -5,9 +5,9 @@
 
 #include <nlohmann/json.hpp>
 
-#include "Json.h"
 #include "Tokenizer.h"
 #include "kiln/Error.h"
+#include "tools/common/Json.h"
 
 namespace kiln::tools {
 
