@@ -14,6 +14,19 @@ endfunction()
 # How all of our own code is compiled.
 add_library(kiln_options INTERFACE)
 target_compile_options(kiln_options INTERFACE -Wall -Wextra $<$<BOOL:${KILN_WERROR}>:-Werror>)
+# KILN_SANITIZE=address,undefined; all libraries and programs alike.
+set(KILN_SANITIZE "" CACHE STRING "Sanitizers to build with, as -fsanitize names them")
+if(KILN_SANITIZE)
+  set(sanitize -fsanitize=${KILN_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  # MLIR's classes keep their type information to themselves in -fno-rtti code, which vptr needs.
+  target_compile_options(kiln_options INTERFACE ${sanitize} -fno-sanitize=vptr,function)
+  target_link_options(kiln_options INTERFACE ${sanitize})
+  # Clang leaves the sanitizers' runtime to the program, so that a library has undefined symbols.
+  set(KILN_NO_UNDEFINED "")
+else()
+  set(KILN_NO_UNDEFINED -Wl,--no-undefined)
+endif()
+
 if(CMAKE_CXX_COMPILER_ID MATCHES Clang)
   find_program(KILN_LLD NAMES ld.lld-22 ld.lld)
   if(KILN_LLD)
