@@ -52,6 +52,15 @@ std::string choices() {
 
 } // namespace
 
+passes::CpuTarget Target::forPasses() const {
+  passes::CpuTarget target;
+  target.vectorBytes = vectorBits / 8;
+  target.vectorRegisters = vectorRegisters;
+  target.fma = fma;
+  target.f16c = has(CpuFeature::f16c);
+  return target;
+}
+
 Expected<Target> Target::host() {
   CpuFeatures features = runtime::hostCpuFeatures();
   const CpuLevel *level = runtime::bestCpuLevel(features);

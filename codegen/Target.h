@@ -1,6 +1,6 @@
-#ifndef KILN_CODEGEN_TARGET_H
-#define KILN_CODEGEN_TARGET_H
+#pragma once
 
+#include "passes/cpu/CpuTarget.h"
 #include "runtime/cpu/HostCpu.h"
 
 #include "llvm/ADT/StringRef.h"
@@ -30,6 +30,9 @@ struct Target {
   int f32Lanes() const { return vectorBits / 32; }
   bool has(runtime::CpuFeature feature) const { return required.has(feature); }
 
+  /// What the lowering of kernels asks of it.
+  passes::CpuTarget forPasses() const;
+
   /// The running CPU, by its own report. Error: it lacks even the baseline.
   static llvm::Expected<Target> host();
 
@@ -47,5 +50,3 @@ struct Target {
 };
 
 } // namespace kiln::codegen
-
-#endif

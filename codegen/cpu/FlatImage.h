@@ -1,5 +1,4 @@
-#ifndef KILN_CODEGEN_CPU_FLATIMAGE_H
-#define KILN_CODEGEN_CPU_FLATIMAGE_H
+#pragma once
 
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringRef.h"
@@ -37,5 +36,3 @@ struct FlatImage {
 llvm::Expected<FlatImage> makeFlatImage(llvm::ArrayRef<char> object, llvm::StringRef entry);
 
 } // namespace kiln::codegen
-
-#endif

@@ -1,5 +1,4 @@
-#ifndef KILN_CODEGEN_CPU_LOWERTOLLVM_H
-#define KILN_CODEGEN_CPU_LOWERTOLLVM_H
+#pragma once
 
 #include <memory>
 
@@ -32,5 +31,3 @@ void addLowerToLLVM(mlir::OpPassManager &passes);
 void registerLLVMTranslation(mlir::DialectRegistry &registry);
 
 } // namespace kiln::codegen
-
-#endif

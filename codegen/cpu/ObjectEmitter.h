@@ -1,5 +1,4 @@
-#ifndef KILN_CODEGEN_CPU_OBJECTEMITTER_H
-#define KILN_CODEGEN_CPU_OBJECTEMITTER_H
+#pragma once
 
 #include "llvm/Support/Error.h"
 
@@ -47,5 +46,3 @@ llvm::Expected<std::string> emitLLVMIR(mlir::ModuleOp module, const Target &targ
                                        const EmitOptions &options = {});
 
 } // namespace kiln::codegen
-
-#endif

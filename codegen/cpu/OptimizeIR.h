@@ -1,5 +1,4 @@
-#ifndef KILN_CODEGEN_CPU_OPTIMIZEIR_H
-#define KILN_CODEGEN_CPU_OPTIMIZEIR_H
+#pragma once
 
 namespace llvm {
 class Module;
@@ -15,5 +14,3 @@ namespace kiln::codegen {
 void optimizeIR(llvm::Module &module, llvm::TargetMachine &machine);
 
 } // namespace kiln::codegen
-
-#endif

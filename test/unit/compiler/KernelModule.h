@@ -1,5 +1,4 @@
-#ifndef KILN_TEST_UNIT_COMPILER_KERNELMODULE_H
-#define KILN_TEST_UNIT_COMPILER_KERNELMODULE_H
+#pragma once
 
 #include "codegen/Target.h"
 #include "codegen/cpu/FlatImage.h"
@@ -64,5 +63,3 @@ inline llvm::Expected<codegen::FlatImage> compileImage(mlir::ModuleOp module,
 }
 
 } // namespace kiln::test
-
-#endif

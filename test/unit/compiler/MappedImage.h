@@ -1,5 +1,4 @@
-#ifndef KILN_TEST_UNIT_COMPILER_MAPPEDIMAGE_H
-#define KILN_TEST_UNIT_COMPILER_MAPPEDIMAGE_H
+#pragma once
 
 #include "codegen/cpu/FlatImage.h"
 
@@ -40,5 +39,3 @@ private:
 };
 
 } // namespace kiln::test
-
-#endif

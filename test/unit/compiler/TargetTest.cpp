@@ -18,6 +18,11 @@ TEST(Target, LevelsAndAliases) {
     EXPECT_EQ(target.fma, i > 0);
     EXPECT_EQ(target.avx2, i > 0);
     EXPECT_EQ(target.avx512, i > 1);
+    passes::CpuTarget kernels = target.forPasses();
+    EXPECT_EQ(kernels.lanes(), bits[i] / 32);
+    EXPECT_EQ(kernels.vectorRegisters, registers[i]);
+    EXPECT_EQ(kernels.fma, i > 0);
+    EXPECT_EQ(kernels.f16c, i > 0);
   }
 }
 
