@@ -1,4 +1,5 @@
-#pragma once
+#ifndef KILN_RUNTIME_CPU_HOSTCPU_H
+#define KILN_RUNTIME_CPU_HOSTCPU_H
 
 #include <cstdint>
 #include <initializer_list>
@@ -108,3 +109,5 @@ const CpuLevel *bestCpuLevel(CpuFeatures features);
 std::string cpuKey(CpuFeatures features);
 
 } // namespace kiln::runtime
+
+#endif

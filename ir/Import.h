@@ -1,0 +1,15 @@
+#pragma once
+
+#include "ir/Graph.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/OwningOpRef.h"
+
+namespace kiln::ir {
+
+/// A module with `func.func @main` that computes the graph, operation by operation. Knows no
+/// operation: names, attributes and types are those of the nodes. The context has the kiln and func
+/// dialects loaded. The module is not verified.
+mlir::OwningOpRef<mlir::ModuleOp> importGraph(const Graph &graph, mlir::MLIRContext &context);
+
+} // namespace kiln::ir
