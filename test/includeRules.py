@@ -27,7 +27,7 @@ RULES = [
     ("ir/ShapeRules", ("runtime/include/",) + GRAPH + LIBRARIES),
     ("ir/", ("runtime/include/", "ir/") + LIBRARIES + MLIR),
     ("passes/", ("runtime/include/", "runtime/Abi.h", "ir/", "passes/") + MLIR),
-    ("codegen/", ("runtime/include/", "runtime/Artifact.h", "runtime/Abi.h", "ir/", "passes/",
+    ("codegen/", ("runtime/include/", "runtime/Artifact.h", "runtime/Abi.h", "runtime/cpu/HostCpu.h", "ir/", "passes/",
                   "codegen/") + MLIR + LLVM),
     # codegen/Compiler.h declares the one door and names neither MLIR nor LLVM.
     ("frontend/", ("runtime/", "frontend/", "codegen/Compiler.h") + GRAPH + LIBRARIES),

@@ -1,5 +1,4 @@
-#ifndef KILN_RUNTIME_CPU_HOSTCPU_H
-#define KILN_RUNTIME_CPU_HOSTCPU_H
+#pragma once
 
 #include <cstdint>
 #include <initializer_list>
@@ -109,5 +108,3 @@ const CpuLevel *bestCpuLevel(CpuFeatures features);
 std::string cpuKey(CpuFeatures features);
 
 } // namespace kiln::runtime
-
-#endif

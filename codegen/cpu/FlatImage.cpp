@@ -1,0 +1,216 @@
+#include "codegen/cpu/FlatImage.h"
+
+#include "llvm/BinaryFormat/ELF.h"
+#include "llvm/Object/ELF.h"
+#include "llvm/Support/Endian.h"
+#include "llvm/Support/MathExtras.h"
+
+#include <algorithm>
+#include <optional>
+#include <tuple>
+
+using namespace llvm;
+using Elf = object::ELF64LE;
+
+namespace kiln::codegen {
+namespace {
+
+/// One object on its way to a blob. The ELF sections keep their index; `place` is where each went.
+class Layout {
+public:
+  explicit Layout(const object::ELFFile<Elf> &file) : file(file) {}
+
+  Error run(StringRef entry, FlatImage &image) {
+    if (Error error = readTables())
+      return error;
+    if (Error error = placeSections(image))
+      return error;
+    for (const Elf::Shdr &section : sections)
+      if (section.sh_type == ELF::SHT_RELA && place[section.sh_info])
+        if (Error error = relocate(section, image))
+          return error;
+    return collectSymbols(entry, image);
+  }
+
+private:
+  Error readTables() {
+    auto headers = file.sections();
+    if (!headers)
+      return headers.takeError();
+    sections = *headers;
+    place.assign(sections.size(), std::nullopt);
+    for (const Elf::Shdr &section : sections) {
+      if (section.sh_type != ELF::SHT_SYMTAB)
+        continue;
+      auto table = file.symbols(&section);
+      if (!table)
+        return table.takeError();
+      symbols = *table;
+      auto names = file.getStringTableForSymtab(section);
+      if (!names)
+        return names.takeError();
+      symbolNames = *names;
+    }
+    return Error::success();
+  }
+
+  /// Code first, then constants; the largest alignment first within each, so that little is padded.
+  Error placeSections(FlatImage &image) {
+    std::vector<size_t> order;
+    for (size_t i = 0; i < sections.size(); ++i) {
+      const Elf::Shdr &section = sections[i];
+      if (!(section.sh_flags & ELF::SHF_ALLOC) || section.sh_size == 0)
+        continue;
+      auto name = file.getSectionName(section);
+      if (!name)
+        return name.takeError();
+      if (*name == ".eh_frame") // nothing unwinds through kernels
+        continue;
+      if (section.sh_flags & ELF::SHF_WRITE)
+        return createStringError("the code needs writable or absolute data in section " + *name +
+                                 symbolIn(i) + ": only constants without addresses can be mapped");
+      if (section.sh_type != ELF::SHT_PROGBITS)
+        return createStringError("section " + *name + " has a type that cannot be mapped");
+      if (section.sh_addralign > FlatImage::alignment)
+        return createStringError("section " + *name + " wants an alignment above 64 bytes");
+      order.push_back(i);
+    }
+    auto isData = [&](size_t i) { return !(sections[i].sh_flags & ELF::SHF_EXECINSTR); };
+    llvm::sort(order, [&](size_t a, size_t b) {
+      return std::tuple(isData(a), -int64_t(sections[a].sh_addralign), a) <
+             std::tuple(isData(b), -int64_t(sections[b].sh_addralign), b);
+    });
+    constexpr uint8_t trap = 0xcc; // int3: a jump into the padding stops
+    for (size_t i : order) {
+      bool firstData = isData(i) && !image.bytes.empty();
+      uint64_t align = std::max<uint64_t>(sections[i].sh_addralign, 1);
+      image.bytes.resize(alignTo(image.bytes.size(), firstData ? FlatImage::alignment : align),
+                         trap);
+      auto contents = file.getSectionContents(sections[i]);
+      if (!contents)
+        return contents.takeError();
+      place[i] = image.bytes.size();
+      llvm::append_range(image.bytes, *contents);
+    }
+    return Error::success();
+  }
+
+  Error relocate(const Elf::Shdr &section, FlatImage &image) {
+    auto relocations = file.relas(section);
+    if (!relocations)
+      return relocations.takeError();
+    for (const Elf::Rela &relocation : *relocations) {
+      uint32_t type = relocation.getType(false);
+      uint32_t index = relocation.getSymbol(false);
+      if (index >= symbols.size())
+        return createStringError("the object is malformed: a relocation names no symbol");
+      uint64_t at = *place[section.sh_info] + relocation.r_offset;
+      bool is64 = type == ELF::R_X86_64_PC64;
+      if (type != ELF::R_X86_64_PC32 && type != ELF::R_X86_64_PLT32 && !is64) {
+        // An undefined symbol is the better story, whichever way it is referred to.
+        if (auto target = symbolOffset(index); !target)
+          return target.takeError();
+        return createStringError("the code needs relocation " +
+                                 object::getELFRelocationTypeName(ELF::EM_X86_64, type) + " to '" +
+                                 nameOf(index) + "': only PC-relative references can be mapped");
+      }
+      auto target = symbolOffset(index);
+      if (!target)
+        return target.takeError();
+      int64_t value =
+          static_cast<int64_t>(*target) + relocation.r_addend - static_cast<int64_t>(at);
+      if (at + (is64 ? 8 : 4) > image.bytes.size() || (!is64 && !isInt<32>(value)))
+        return createStringError("the object is malformed: a relocation to '" + nameOf(index) +
+                                 "' is out of range");
+      if (is64)
+        support::endian::write64le(&image.bytes[at], static_cast<uint64_t>(value));
+      else
+        support::endian::write32le(&image.bytes[at], static_cast<uint32_t>(value));
+    }
+    return Error::success();
+  }
+
+  Error collectSymbols(StringRef entry, FlatImage &image) {
+    bool found = false;
+    for (uint32_t i = 0; i < symbols.size(); ++i) {
+      const Elf::Sym &symbol = symbols[i];
+      if (symbol.getType() != ELF::STT_FUNC || !isPlaced(symbol))
+        continue;
+      uint64_t offset = *place[symbol.st_shndx] + symbol.st_value;
+      std::string name = nameOf(i);
+      if (name == entry) {
+        found = true;
+        image.entryOffset = offset;
+      }
+      image.symbols.push_back({std::move(name), offset, symbol.st_size});
+    }
+    llvm::sort(image.symbols, [](auto &a, auto &b) {
+      return std::tie(a.offset, a.name) < std::tie(b.offset, b.name);
+    });
+    if (!found)
+      return createStringError("the code has no function '" + entry + "'");
+    return Error::success();
+  }
+
+  bool isPlaced(const Elf::Sym &symbol) const {
+    return symbol.st_shndx < place.size() && place[symbol.st_shndx].has_value();
+  }
+
+  Expected<uint64_t> symbolOffset(uint32_t index) const {
+    const Elf::Sym &symbol = symbols[index];
+    if (symbol.st_shndx == ELF::SHN_UNDEF)
+      return createStringError("the code refers to the symbol '" + nameOf(index) +
+                               "', which is not defined in it: compiled code is closed");
+    if (!isPlaced(symbol))
+      return createStringError("the code refers to '" + nameOf(index) +
+                               "', which is not in a section that is mapped");
+    return *place[symbol.st_shndx] + symbol.st_value;
+  }
+
+  std::string nameOf(uint32_t index) const {
+    const Elf::Sym &symbol = symbols[index];
+    auto name = symbol.getName(symbolNames);
+    if (name && !name->empty())
+      return name->str();
+    consumeError(name.takeError());
+    // Section symbols have no name of their own.
+    if (symbol.st_shndx < sections.size()) {
+      auto section = file.getSectionName(sections[symbol.st_shndx]);
+      if (section)
+        return section->str();
+      consumeError(section.takeError());
+    }
+    return "?";
+  }
+
+  /// " (of 'name')" for the first named symbol in a section.
+  std::string symbolIn(size_t section) const {
+    for (uint32_t i = 1; i < symbols.size(); ++i)
+      if (symbols[i].st_shndx == section && symbols[i].getType() != ELF::STT_SECTION)
+        return " (of '" + nameOf(i) + "')";
+    return "";
+  }
+
+  const object::ELFFile<Elf> &file;
+  ArrayRef<Elf::Shdr> sections;
+  ArrayRef<Elf::Sym> symbols;
+  StringRef symbolNames;
+  std::vector<std::optional<uint64_t>> place;
+};
+
+} // namespace
+
+Expected<FlatImage> makeFlatImage(ArrayRef<char> object, StringRef entry) {
+  auto file = object::ELFFile<Elf>::create(StringRef(object.data(), object.size()));
+  if (!file)
+    return file.takeError();
+  const Elf::Ehdr &header = file->getHeader();
+  if (header.e_machine != ELF::EM_X86_64 || header.e_type != ELF::ET_REL)
+    return createStringError("not a relocatable x86-64 object");
+  FlatImage image;
+  if (Error error = Layout(*file).run(entry, image))
+    return error;
+  return image;
+}
+
+} // namespace kiln::codegen
