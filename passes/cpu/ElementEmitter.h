@@ -49,13 +49,26 @@ private:
     mlir::Value tensor;
     Coords at;
     mlir::Value value;
+    mlir::Block *block; // where it may be used again
   };
-  llvm::SmallVector<Memo> memo; // valid in the current block
+  llvm::SmallVector<Memo> memo;
   std::vector<std::pair<mlir::Value, Provider>> providers;
 
   mlir::Value emitUncached(mlir::Value tensor, const Coords &at);
-  friend struct ViewEmitters;
 };
+
+/// Coordinates of an operand that broadcasts to a result of type `result` at `at`.
+Coords broadcastCoords(FunctionEmitter &f, const TensorType &operand, const TensorType &result,
+                       const Coords &at);
+
+/// A vector of elements at `pointer` + offsets[lane] (vector of i64, in elements).
+mlir::Value emitGather(FunctionEmitter &f, mlir::Value pointer, mlir::Type element,
+                       mlir::Value offsets, mlir::Value mask);
+
+/// How an operation that only moves elements is read at coordinates; null for another operation.
+using ViewEmitter = mlir::Value (*)(ElementEmitter &, FunctionEmitter &, mlir::Operation *,
+                                    const Coords &);
+ViewEmitter findViewEmitter(llvm::StringRef op);
 
 /// In a launcher: checks all indices of every gather of the kernel before it runs and fails the
 /// call at the first bad one, so that bodies may read without checks.
@@ -70,6 +83,12 @@ mlir::Value roundTo(FunctionEmitter &f, mlir::Value computed, DType dtype);
 /// Type of an element in memory, and while computing.
 mlir::Type storageType(FunctionEmitter &f, DType dtype);
 mlir::Type computeType(FunctionEmitter &f, DType dtype);
+
+/// A value of one dtype as another: floats to integers truncate towards zero and saturate, NaN
+/// becomes 0; to booleans: not equal to zero.
+mlir::Value emitCast(FunctionEmitter &f, mlir::Value computed, DType from, DType to);
+/// An element of an index tensor as i64; values of uint64 above int64's range become negative.
+mlir::Value toIndex(FunctionEmitter &f, mlir::Value computed, DType dtype);
 
 /// An elementwise operation by its name (`ir/Elementwise.def`) on computed operands of `dtype`.
 mlir::Value emitElementwise(FunctionEmitter &f, llvm::StringRef op, DType dtype,

@@ -251,7 +251,7 @@ SmallVector<Value> FunctionEmitter::fold(Value lower, Value upper, Value step, V
   b.setInsertionPointToStart(op.getBody());
   SmallVector<Value> next = body(op.getInductionVar(), op.getRegionIterArgs());
   scf::YieldOp::create(b, next);
-  return llvm::to_vector(op.getResults());
+  return SmallVector<Value>(op.getResults().begin(), op.getResults().end());
 }
 
 void FunctionEmitter::ifThen(Value condition, llvm::function_ref<void()> then,

@@ -1,0 +1,286 @@
+// How operations that move or make elements are read at coordinates (ElementEmitter).
+#include "ir/KilnDialect.h"
+#include "passes/cpu/ElementEmitter.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "llvm/ADT/StringMap.h"
+
+using namespace mlir;
+
+namespace kiln::passes {
+namespace {
+
+ArrayRef<Dim> dimsOf(Operation *op, StringRef attribute) {
+  return op->getAttrOfType<ir::DimsAttr>(attribute).getDims();
+}
+ArrayRef<int64_t> integersOf(Operation *op, StringRef attribute) {
+  return op->getAttrOfType<DenseI64ArrayAttr>(attribute).asArrayRef();
+}
+
+/// A vector made lane by lane from scalars: the general case, for reads without a fixed stride.
+Value emitLanes(ElementEmitter &elements, FunctionEmitter &f, Value tensor, const Coords &at,
+                llvm::function_ref<Value(const Coords &)> scalar) {
+  Type element = computeType(f, ElementEmitter::typeOf(tensor).dtype);
+  Value init = arith::ConstantOp::create(f.b, f.b.getZeroAttr(f.vec(element)));
+  auto lanes = f.fold(
+      f.constant(0), f.constant(f.lanes()), f.constant(1), init,
+      [&](Value lane, ValueRange carried) -> SmallVector<Value> {
+        Coords one;
+        one.index = at.index;
+        one.index[at.laneAxis] = f.add(at.index[at.laneAxis], f.mul(lane, at.laneStep));
+        Value index = arith::IndexCastOp::create(f.b, f.b.getIndexType(), lane);
+        auto insert = [&] {
+          return vector::InsertOp::create(f.b, scalar(one), carried[0], OpFoldResult(index));
+        };
+        if (!at.mask)
+          return {insert()};
+        Value on = vector::ExtractOp::create(f.b, at.mask, OpFoldResult(index));
+        auto branch = scf::IfOp::create(f.b, carried[0].getType(), on, /*withElseRegion=*/true);
+        OpBuilder::InsertionGuard guard(f.b);
+        f.b.setInsertionPointToStart(&branch.getThenRegion().front());
+        scf::YieldOp::create(f.b, Value(insert()));
+        f.b.setInsertionPointToStart(&branch.getElseRegion().front());
+        scf::YieldOp::create(f.b, carried[0]);
+        return {branch.getResult(0)};
+      });
+  return lanes[0];
+}
+
+Value emitBroadcastTo(ElementEmitter &elements, FunctionEmitter &f, Operation *op,
+                      const Coords &at) {
+  Value x = op->getOperand(0);
+  return elements.emit(x, broadcastCoords(f, ElementEmitter::typeOf(x),
+                                          ElementEmitter::typeOf(op->getResult(0)), at));
+}
+
+Value emitPermute(ElementEmitter &elements, FunctionEmitter &f, Operation *op, const Coords &at) {
+  Coords inner = at;
+  for (auto [result, operand] : llvm::enumerate(integersOf(op, "axes"))) {
+    inner.index[operand] = at.index[result];
+    if (static_cast<int64_t>(result) == at.laneAxis)
+      inner.laneAxis = operand;
+  }
+  return elements.emit(op->getOperand(0), inner);
+}
+
+Value emitSlice(ElementEmitter &elements, FunctionEmitter &f, Operation *op, const Coords &at) {
+  Coords inner = at;
+  ArrayRef<Dim> starts = dimsOf(op, "starts");
+  ArrayRef<int64_t> steps = integersOf(op, "steps");
+  for (size_t axis = 0; axis < at.index.size(); ++axis)
+    inner.index[axis] = f.add(f.mul(at.index[axis], steps[axis]), f.dimValue(starts[axis]));
+  if (at.isVector())
+    inner.laneStep = at.laneStep * steps[at.laneAxis];
+  return elements.emit(op->getOperand(0), inner);
+}
+
+/// Axes of a shape that are not 1, in order.
+SmallVector<int64_t> properAxes(const Shape &shape) {
+  SmallVector<int64_t> axes;
+  for (int64_t axis = 0; axis < shape.rank(); ++axis)
+    if (!(shape[axis] == Dim(1)))
+      axes.push_back(axis);
+  return axes;
+}
+
+Value emitReshape(ElementEmitter &elements, FunctionEmitter &f, Operation *op, const Coords &at) {
+  Value x = op->getOperand(0);
+  Shape from = ElementEmitter::typeOf(x).shape;
+  Shape to = ElementEmitter::typeOf(op->getResult(0)).shape;
+  auto fromAxes = properAxes(from), toAxes = properAxes(to);
+  bool sameSizes = fromAxes.size() == toAxes.size();
+  for (size_t i = 0; sameSizes && i < fromAxes.size(); ++i)
+    sameSizes = from[fromAxes[i]] == to[toAxes[i]];
+  Coords inner;
+  inner.index.assign(from.rank(), f.constant(0));
+  if (sameSizes) { // only dims of size 1 come or go
+    inner.laneStep = at.laneStep;
+    for (auto [fromAxis, toAxis] : llvm::zip(fromAxes, toAxes)) {
+      inner.index[fromAxis] = at.index[toAxis];
+      if (toAxis == at.laneAxis)
+        inner.laneAxis = fromAxis;
+    }
+    if (inner.isVector())
+      inner.mask = at.mask;
+    else
+      inner.laneStep = 1;
+    return elements.emit(x, inner);
+  }
+  bool keepsRows = from.rank() && to.rank() && from[-1] == to[-1];
+  bool lanesInRow = at.isVector() && at.laneAxis == to.rank() - 1 && keepsRows;
+  if (at.isVector() && !lanesInRow)
+    return emitLanes(elements, f, x, at, [&](const Coords &one) {
+      return emitReshape(elements, f, op, one);
+    });
+  // Through the flat position; rows that stay whole are left out of it.
+  int64_t kept = keepsRows ? 1 : 0;
+  Value flat = f.constant(0);
+  for (int64_t axis = 0; axis < to.rank() - kept; ++axis)
+    flat = f.add(f.mul(flat, f.dimValue(to[axis])), at.index[axis]);
+  for (int64_t axis = from.rank() - 1 - kept; axis >= 0; --axis) {
+    if (axis == 0) {
+      inner.index[axis] = flat;
+      break;
+    }
+    Value size = f.dimValue(from[axis]);
+    inner.index[axis] = f.rem(flat, size);
+    flat = f.div(flat, size);
+  }
+  if (keepsRows) {
+    inner.index[from.rank() - 1] = at.index[to.rank() - 1];
+    if (lanesInRow) {
+      inner.laneAxis = from.rank() - 1;
+      inner.laneStep = at.laneStep;
+      inner.mask = at.mask;
+    }
+  }
+  return elements.emit(x, inner);
+}
+
+Value emitConcat(ElementEmitter &elements, FunctionEmitter &f, Operation *op, const Coords &at) {
+  int64_t axis = op->getAttrOfType<IntegerAttr>("axis").getInt();
+  if (at.laneAxis == axis)
+    return emitLanes(elements, f, op->getResult(0), at,
+                     [&](const Coords &one) { return emitConcat(elements, f, op, one); });
+  DType dtype = ElementEmitter::typeOf(op->getResult(0)).dtype;
+  Type element = computeType(f, dtype);
+  Type type = at.isVector() ? Type(f.vec(element)) : element;
+  // Piece by piece: this one if the index is below its end, else the rest.
+  std::function<Value(unsigned, Value)> piece = [&](unsigned number, Value index) -> Value {
+    Value operand = op->getOperand(number);
+    Coords inner = at;
+    inner.index[axis] = index;
+    if (number + 1 == op->getNumOperands())
+      return elements.emit(operand, inner);
+    Value size = f.dimValue(ElementEmitter::typeOf(operand).shape[axis]);
+    auto branch = scf::IfOp::create(f.b, type, f.lessThan(index, size), /*withElseRegion=*/true);
+    OpBuilder::InsertionGuard guard(f.b);
+    f.b.setInsertionPointToStart(&branch.getThenRegion().front());
+    scf::YieldOp::create(f.b, elements.emit(operand, inner));
+    f.b.setInsertionPointToStart(&branch.getElseRegion().front());
+    scf::YieldOp::create(f.b, piece(number + 1, f.sub(index, size)));
+    return branch.getResult(0);
+  };
+  return piece(0, at.index[axis]);
+}
+
+Value emitGatherOp(ElementEmitter &elements, FunctionEmitter &f, Operation *op, const Coords &at) {
+  Value table = op->getOperand(0), indices = op->getOperand(1);
+  int64_t axis = op->getAttrOfType<IntegerAttr>("axis").getInt();
+  int64_t rank = ElementEmitter::typeOf(indices).rank();
+  if (at.isVector() && at.laneAxis >= axis && at.laneAxis < axis + rank)
+    return emitLanes(elements, f, table, at,
+                     [&](const Coords &one) { return emitGatherOp(elements, f, op, one); });
+  Coords where;
+  where.index.append(at.index.begin() + axis, at.index.begin() + axis + rank);
+  Value row = toIndex(f, elements.emit(indices, where), ElementEmitter::typeOf(indices).dtype);
+  Coords inner = at;
+  inner.index.assign(at.index.begin(), at.index.begin() + axis);
+  inner.index.push_back(row);
+  inner.index.append(at.index.begin() + axis + rank, at.index.end());
+  if (at.laneAxis >= axis)
+    inner.laneAxis = at.laneAxis - rank + 1;
+  return elements.emit(table, inner);
+}
+
+/// An i64 (scalar, or one for each lane) as a value of `dtype`.
+Value fromIndex(FunctionEmitter &f, Value index, DType dtype) {
+  return emitCast(f, index, DType::int64, dtype);
+}
+
+Value emitIota(ElementEmitter &, FunctionEmitter &f, Operation *op, const Coords &at) {
+  DType dtype = ElementEmitter::typeOf(op->getResult(0)).dtype;
+  Value index = at.index[0];
+  if (at.isVector()) {
+    SmallVector<int64_t> steps;
+    for (int64_t lane = 0; lane < f.lanes(); ++lane)
+      steps.push_back(lane * at.laneStep);
+    Value lanes = arith::ConstantOp::create(f.b, f.b.getI64VectorAttr(steps));
+    index = arith::AddIOp::create(f.b, f.splat(index), lanes);
+  }
+  auto like = [&](Value scalar) { return at.isVector() ? f.splat(scalar) : scalar; };
+  Attribute start = op->getAttr("start"), step = op->getAttr("step");
+  if (auto integer = dyn_cast<IntegerAttr>(start)) {
+    Value scaled = arith::MulIOp::create(
+        f.b, index, like(f.constant(cast<IntegerAttr>(step).getInt())));
+    Value moved = arith::AddIOp::create(f.b, scaled, like(f.constant(integer.getInt())));
+    return fromIndex(f, moved, dtype);
+  }
+  // Floats are computed in double, as the interpreter does, and rounded once.
+  auto number = [&](Attribute value) {
+    return like(arith::ConstantOp::create(
+        f.b, f.b.getF64FloatAttr(cast<FloatAttr>(value).getValueAsDouble())));
+  };
+  Value position = emitCast(f, index, DType::int64, DType::float64);
+  Value product = arith::MulFOp::create(f.b, position, number(step));
+  Value sum = arith::AddFOp::create(f.b, product, number(start));
+  return emitCast(f, sum, DType::float64, dtype);
+}
+
+Value emitSize(ElementEmitter &, FunctionEmitter &f, Operation *op, const Coords &) {
+  return f.dimValue(dimsOf(op, "dim").front());
+}
+
+Value emitConstant(ElementEmitter &elements, FunctionEmitter &f, Operation *op, const Coords &at) {
+  auto value = cast<DenseElementsAttr>(op->getAttr("value"));
+  TensorType type = ElementEmitter::typeOf(op->getResult(0));
+  Type element = storageType(f, type.dtype);
+  bool isFloat = isa<FloatType>(value.getElementType());
+  auto bits = [&](auto item) -> APInt {
+    if constexpr (std::is_same_v<decltype(item), APFloat>)
+      return item.bitcastToAPInt();
+    else
+      return item.getBitWidth() == 1 ? item.zext(8) : item;
+  };
+  SmallVector<APInt> items;
+  int64_t count = value.isSplat() ? 1 : value.getNumElements();
+  if (value.getNumElements() == 0)
+    count = 0;
+  for (int64_t i = 0; i < count; ++i)
+    items.push_back(isFloat ? bits(value.getValues<APFloat>()[i])
+                            : bits(value.getValues<APInt>()[i]));
+  Type integer = f.b.getIntegerType(items.empty() ? 8 : items.front().getBitWidth());
+  if (items.size() == 1) {
+    Value scalar = arith::ConstantOp::create(f.b, IntegerAttr::get(integer, items.front()));
+    if (element != integer)
+      scalar = arith::BitcastOp::create(f.b, element, scalar);
+    return loadConvert(f, scalar, type.dtype);
+  }
+  // More than one element: a table in the image's read-only data.
+  auto tensor = RankedTensorType::get({count}, integer);
+  auto contents = DenseElementsAttr::get(tensor, items);
+  std::string name =
+      ("constant." + Twine(llvm::hash_value(contents.getAsOpaquePointer()))).str();
+  if (!f.lowering.module.lookupSymbol(name)) {
+    OpBuilder::InsertionGuard guard(f.b);
+    f.b.setInsertionPointToStart(f.lowering.module.getBody());
+    auto global = LLVM::GlobalOp::create(f.b, LLVM::LLVMArrayType::get(integer, count),
+                                         /*isConstant=*/true, LLVM::Linkage::Private, name,
+                                         contents, /*alignment=*/64);
+    global.setDsoLocal(true);
+  }
+  Value pointer = LLVM::AddressOfOp::create(f.b, f.ptr(), name);
+  return elements.loadAt(pointer, type, at);
+}
+
+Value emitCastOp(ElementEmitter &elements, FunctionEmitter &f, Operation *op, const Coords &at) {
+  Value x = op->getOperand(0);
+  return emitCast(f, elements.emit(x, at), ElementEmitter::typeOf(x).dtype,
+                  ElementEmitter::typeOf(op->getResult(0)).dtype);
+}
+
+} // namespace
+
+ViewEmitter findViewEmitter(StringRef op) {
+  static const llvm::StringMap<ViewEmitter> table = {
+      {"broadcast_to", emitBroadcastTo}, {"permute", emitPermute}, {"slice", emitSlice},
+      {"reshape", emitReshape},          {"concat", emitConcat},   {"gather", emitGatherOp},
+      {"iota", emitIota},                {"size", emitSize},       {"constant", emitConstant},
+      {"cast", emitCastOp},
+  };
+  return table.lookup(op);
+}
+
+} // namespace kiln::passes
