@@ -32,9 +32,7 @@ constexpr std::size_t sizeBytes(DType dtype) {
 }
 
 constexpr bool isFloat(DType dtype) { return dtype >= DType::float16; }
-constexpr bool isUnsigned(DType dtype) {
-  return dtype >= DType::uint8 && dtype <= DType::uint64;
-}
+constexpr bool isUnsigned(DType dtype) { return dtype >= DType::uint8 && dtype <= DType::uint64; }
 constexpr bool isSigned(DType dtype) { return dtype >= DType::int8 && dtype <= DType::int64; }
 constexpr bool isInteger(DType dtype) { return isSigned(dtype) || isUnsigned(dtype); }
 

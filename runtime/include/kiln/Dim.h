@@ -1,6 +1,7 @@
 #pragma once
 
 #include <compare>
+#include <concepts>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -9,13 +10,18 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace kiln {
 
+struct Constraint;
 namespace detail {
-struct DimExpr; // a canonical polynomial over names and floor divisions; Dim.cpp
-}
+struct DimExpr; // a canonical polynomial over names and floor divisions; runtime/core/DimExpr.h
+
+template <class T>
+concept SizeInteger = std::integral<T> && !std::same_as<T, bool> && !std::same_as<T, char>;
+} // namespace detail
 
 /// What names stand for in one call: name -> size.
 using DimBindings = std::map<std::string, int64_t, std::less<>>;
@@ -24,14 +30,16 @@ using DimBindings = std::map<std::string, int64_t, std::less<>>;
 /// canonical form (a polynomial: sum of coefficient * product of atoms, an atom being a name or a
 /// floor division that does not simplify), so that equal expressions compare equal:
 /// `4*x + 4 == (x + 1)*4`, `x + 1 + 1 == x + 2`, while `4*x/5 != (4/5)*x`.
-/// Immutable; copying is cheap.
+/// Immutable; copying is cheap. A divisor is taken to be non-zero: `x*y/y == x`.
 /// Errors: ValueError for a name that does not match `[A-Za-z_][A-Za-z0-9_]*`, for a division by
-/// zero and for an overflow of int64.
+/// zero, for an overflow of int64 and for more than 4096 terms.
 class Dim {
 public:
-  Dim(int64_t value = 0) : number(value) {}
-  Dim(int value) : number(value) {}
-  Dim(std::size_t value);
+  Dim() = default;
+  template <detail::SizeInteger T> Dim(T value) : number(static_cast<int64_t>(value)) {
+    if (!std::in_range<int64_t>(value))
+      throwOutOfRange();
+  }
   Dim(const char *name);
   explicit Dim(std::string_view name);
 
@@ -53,6 +61,7 @@ public:
 
   /// Canonical text: `23`, `batch`, `batch * 4 + 1`, `(x + y - 4) / 5`. `parse` is its inverse.
   std::string str() const;
+  /// Reads numbers, names, `+ - *`, parentheses, and `/` or `//` for floor division.
   /// Errors: ValueError naming the text and the position.
   static Dim parse(std::string_view text);
 
@@ -68,7 +77,8 @@ public:
 
   std::size_t hash() const;
 
-  /// The expression as a program for a stack machine, for code that evaluates or emits it often.
+  /// The expression as a program for a stack machine, for code that evaluates or emits it often:
+  /// numbers and names are pushed, the others take two values (divisor on top) and push one.
   struct Step {
     enum class Kind : uint8_t { number, name, add, multiply, floorDivide };
     Kind kind = Kind::number;
@@ -78,10 +88,12 @@ public:
   std::vector<Step> program() const;
 
   /// Constraints for CompileOptions: `Dim("batch").between(1, 1024)`, both ends included.
-  struct Constraint between(int64_t low, int64_t high) const;
-  struct Constraint multipleOf(int64_t factor) const;
+  /// Errors: ValueError for an empty range, a negative `low` or a factor below 1.
+  Constraint between(int64_t low, int64_t high) const;
+  Constraint multipleOf(int64_t factor) const;
 
 private:
+  [[noreturn]] static void throwOutOfRange();
   friend struct detail::DimExpr;
   int64_t number = 0;
   std::shared_ptr<const detail::DimExpr> expression; // null if static
@@ -92,8 +104,8 @@ struct Constraint {
   enum class Kind : uint8_t { between, multipleOf };
   Dim dim;
   Kind kind = Kind::between;
-  int64_t low = 0;    // between: smallest size; multipleOf: the factor
-  int64_t high = 0;   // between: largest size
+  int64_t low = 0;  // between: smallest size; multipleOf: the factor
+  int64_t high = 0; // between: largest size
   friend bool operator==(const Constraint &, const Constraint &) = default;
 };
 
