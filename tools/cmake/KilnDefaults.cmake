@@ -19,7 +19,7 @@ if(NOT DEFINED CMAKE_CXX_COMPILER_LAUNCHER AND NOT DEFINED ENV{CMAKE_CXX_COMPILE
   mark_as_advanced(KILN_CCACHE)
   if(KILN_CCACHE)
     set(launcher "${CMAKE_COMMAND}" -E env "CCACHE_BASEDIR=${CMAKE_CURRENT_SOURCE_DIR}"
-                 CCACHE_NOHASHDIR=1 CCACHE_SLOPPINESS=pch_defines,time_macros "${KILN_CCACHE}")
+                 CCACHE_NOHASHDIR=1 CCACHE_PCH_EXTSUM=1 CCACHE_SLOPPINESS=pch_defines,time_macros "${KILN_CCACHE}")
     set(CMAKE_C_COMPILER_LAUNCHER "${launcher}" CACHE STRING "C compiler launcher")
     set(CMAKE_CXX_COMPILER_LAUNCHER "${launcher}" CACHE STRING "C++ compiler launcher")
   endif()

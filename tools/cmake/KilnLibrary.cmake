@@ -17,10 +17,11 @@ target_compile_options(kiln_options INTERFACE -Wall -Wextra $<$<BOOL:${KILN_WERR
 # KILN_SANITIZE=address,undefined; all libraries and programs alike.
 set(KILN_SANITIZE "" CACHE STRING "Sanitizers to build with, as -fsanitize names them")
 if(KILN_SANITIZE)
-  set(sanitize -fsanitize=${KILN_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
-  # MLIR's classes keep their type information to themselves in -fno-rtti code, which vptr needs.
-  target_compile_options(kiln_options INTERFACE ${sanitize} -fno-sanitize=vptr,function)
-  target_link_options(kiln_options INTERFACE ${sanitize})
+  # vptr and function need the type information that -fno-rtti code does not have.
+  set(kilnSanitizeFlags -fsanitize=${KILN_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all
+      -fno-sanitize=vptr,function)
+  target_compile_options(kiln_options INTERFACE ${kilnSanitizeFlags})
+  target_link_options(kiln_options INTERFACE ${kilnSanitizeFlags})
   # Clang leaves the sanitizers' runtime to the program, so that a library has undefined symbols.
   set(KILN_NO_UNDEFINED "")
 else()
@@ -76,6 +77,16 @@ target_include_directories(kiln_mlir_options INTERFACE "${PROJECT_SOURCE_DIR}")
 target_include_directories(kiln_mlir_options SYSTEM INTERFACE "${PROJECT_BINARY_DIR}/generated")
 target_link_libraries(kiln_mlir_options INTERFACE kiln_options kiln_mlir_headers)
 
+# MLIR's headers, precompiled once: a file that includes them compiles in 2 s instead of 9 s. Clang only;
+# GCC's precompiled headers do not pay.
+if(CMAKE_CXX_COMPILER_ID MATCHES Clang)
+  set(KILN_PCH_DEFAULT ON)
+endif()
+option(KILN_PCH "Precompile MLIR's headers" ${KILN_PCH_DEFAULT})
+if(KILN_PCH)
+  include(KilnPrecompiled)
+endif()
+
 # kiln_compiler_library(NAME SOURCES...): a part of the compiler, as objects that libkiln-compiler, kiln-opt
 # and the compiler's unit tests are linked of.
 function(kiln_compiler_library name)
@@ -88,6 +99,9 @@ function(kiln_compiler_library name)
   if(TARGET kiln)
     target_link_libraries(${name} PUBLIC kiln)
   endif()
+  if(KILN_PCH)
+    kiln_use_precompiled(${name})
+  endif()
   set_property(GLOBAL APPEND PROPERTY KILN_COMPILER_PARTS ${name})
 endfunction()
 
@@ -96,4 +110,11 @@ function(kiln_link_compiler target)
   get_property(parts GLOBAL PROPERTY KILN_COMPILER_PARTS)
   target_link_libraries(${target} PRIVATE ${parts} kiln_mlir_options kiln_mlir_archives)
   add_dependencies(${target} kiln_tablegen)
+  get_target_property(type ${target} TYPE)
+  if(KILN_PCH AND type STREQUAL EXECUTABLE)
+    # Programs are compiled with -fPIC as well: Clang refuses a precompiled header made otherwise.
+    set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+    target_compile_options(${target} PRIVATE -fPIC)
+    kiln_use_precompiled(${target})
+  endif()
 endfunction()
