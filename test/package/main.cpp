@@ -1,4 +1,5 @@
-// A program of somebody who has the installed package only. Exit code 0 means that it computed the right thing.
+// A program of somebody who has the installed package only. Exit code 0 means that it computed the
+// right thing.
 
 #include <kiln/kiln.h>
 

@@ -13,7 +13,9 @@ endfunction()
 
 # How all of our own code is compiled.
 add_library(kiln_options INTERFACE)
-target_compile_options(kiln_options INTERFACE -Wall -Wextra $<$<BOOL:${KILN_WERROR}>:-Werror>)
+# No contraction to FMA behind our back, whatever -march says: results are promised bit for bit.
+target_compile_options(kiln_options INTERFACE -Wall -Wextra $<$<BOOL:${KILN_WERROR}>:-Werror>
+                                              -ffp-contract=off)
 # KILN_SANITIZE=address,undefined; all libraries and programs alike.
 set(KILN_SANITIZE "" CACHE STRING "Sanitizers to build with, as -fsanitize names them")
 if(KILN_SANITIZE)

@@ -5,7 +5,7 @@ set(kilnPrecompiledSource "${PROJECT_SOURCE_DIR}/tools/cmake/Precompiled.h")
 set(kilnPrecompiled "${PROJECT_BINARY_DIR}/generated/mlir.pch")
 string(TOUPPER "${CMAKE_BUILD_TYPE}" buildType)
 separate_arguments(kilnPrecompiledFlags UNIX_COMMAND
-                   "${CMAKE_CXX_FLAGS} ${CMAKE_CXX_FLAGS_${buildType}} -std=c++20 -fPIC")
+                   "${CMAKE_CXX_FLAGS} ${CMAKE_CXX_FLAGS_${buildType}} -std=c++20 -fPIC -ffp-contract=off")
 set(includes "$<TARGET_PROPERTY:kiln_mlir_headers,INTERFACE_INCLUDE_DIRECTORIES>")
 
 add_custom_command(

@@ -1,6 +1,6 @@
-// Compiled once for all files against MLIR (tools/cmake/KilnPrecompiled.cmake). Only MLIR's, LLVM's and the
-// standard library's headers, which do not change under a build. Each file still includes what it uses:
-// other compilers build without this.
+// Compiled once for all files against MLIR (tools/cmake/KilnPrecompiled.cmake). Only MLIR's, LLVM's
+// and the standard library's headers, which do not change under a build. Each file still includes
+// what it uses: other compilers build without this.
 #pragma once
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
