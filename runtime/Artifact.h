@@ -34,7 +34,9 @@ struct ArtifactInput {
   bool isWeight = false;
   std::string name; // for messages
   TensorType type;
-  /// One entry buffer for each distinct packing that the kernels want of this input, in order.
+  /// One entry buffer for each distinct packing that the kernels want of this input, in order;
+  /// an empty list is one Packing::none. Unpacked inputs are aligned to their element size, all
+  /// other buffers to 64 bytes.
   std::vector<Packing> packings;
 };
 

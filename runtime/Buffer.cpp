@@ -1,0 +1,94 @@
+#include "runtime/Buffer.h"
+
+#include "kiln/Error.h"
+#include "runtime/HostMemory.h"
+#include "runtime/MappedFile.h"
+#include "runtime/Packing.h"
+
+#include <cstring>
+#include <stdexcept>
+
+#include <fmt/format.h>
+
+namespace kiln::runtime {
+
+/// `matrices` x [rows, columns] of elements of `elementBytes`: what decides a packed copy.
+struct Buffer::PackedCopy {
+  Packing packing;
+  MatrixShape shape;
+  std::shared_ptr<const Buffer> buffer;
+};
+
+Buffer::Buffer(Kind kind, const std::byte *data, std::size_t sizeBytes, Device device)
+    : bufferKind(kind), place(device), contents(data), numBytes(sizeBytes) {}
+
+std::shared_ptr<Buffer> Buffer::allocate(std::size_t sizeBytes, Device device) {
+  auto *block = static_cast<std::byte *>(allocateMemory(sizeBytes, device));
+  try {
+    return std::shared_ptr<Buffer>(new Buffer(Kind::owned, block, sizeBytes, device));
+  } catch (...) {
+    releaseMemory(block, sizeBytes, device);
+    throw;
+  }
+}
+
+std::shared_ptr<Buffer> Buffer::copyOf(std::span<const std::byte> bytes, Device device) {
+  std::shared_ptr<Buffer> buffer = allocate(bytes.size(), device);
+  if (!bytes.empty())
+    std::memcpy(buffer->mutableData(), bytes.data(), bytes.size());
+  return buffer;
+}
+
+std::shared_ptr<Buffer> Buffer::ofFile(std::shared_ptr<const MappedFile> file, std::size_t offset,
+                                       std::size_t sizeBytes, Device device) {
+  std::span<const std::byte> bytes = file->bytes();
+  if (offset > bytes.size() || sizeBytes > bytes.size() - offset)
+    throw IoError(fmt::format("{}: bytes {} to {} are beyond its end at {}", file->path(), offset,
+                              offset + sizeBytes, bytes.size()));
+  std::shared_ptr<Buffer> buffer(
+      new Buffer(Kind::mapped, bytes.data() + offset, sizeBytes, device));
+  buffer->file = std::move(file);
+  return buffer;
+}
+
+std::shared_ptr<Buffer> Buffer::foreign(const void *data, std::size_t sizeBytes,
+                                        std::function<void()> deleter, Device device) {
+  std::shared_ptr<Buffer> buffer(
+      new Buffer(Kind::foreign, static_cast<const std::byte *>(data), sizeBytes, device));
+  buffer->deleter = std::move(deleter);
+  return buffer;
+}
+
+Buffer::~Buffer() {
+  if (bufferKind == Kind::owned)
+    releaseMemory(const_cast<std::byte *>(contents), numBytes, place);
+  if (deleter)
+    deleter();
+}
+
+std::byte *Buffer::mutableData() {
+  if (bufferKind != Kind::owned)
+    throw std::logic_error("Buffer::mutableData: only owned buffers may be filled");
+  return const_cast<std::byte *>(contents);
+}
+
+std::shared_ptr<const Buffer> Buffer::packed(const Packing &packing, const TensorType &type) const {
+  if (packing.kind == Packing::Kind::none && isAlignedFor(type.dtype))
+    return shared_from_this();
+  MatrixShape shape = matrixShape(packing, type);
+  if (shape.sizeBytes() != numBytes)
+    throw ValueError(fmt::format("a tensor {} takes {} bytes, its buffer has {}", type.str(),
+                                 shape.sizeBytes(), numBytes));
+  std::lock_guard lock(packingMutex);
+  for (const PackedCopy &copy : packedCopies)
+    if (copy.packing == packing && copy.shape == shape)
+      return copy.buffer;
+  std::shared_ptr<Buffer> copy = allocate(packedSizeBytes(packing, shape), place);
+  pack(packing, shape, contents, copy->mutableData());
+  if (file)
+    file->dropPages(bytes());
+  packedCopies.push_back({packing, shape, copy});
+  return copy;
+}
+
+} // namespace kiln::runtime

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+
+namespace kiln::runtime {
+
+/// A whole file, mapped for reading. Its bytes stay valid when the file is replaced or removed,
+/// not when it is truncated in place.
+class MappedFile {
+public:
+  /// Errors: IoError naming the path and the reason.
+  static std::shared_ptr<const MappedFile> open(const std::string &path);
+  MappedFile(const MappedFile &) = delete;
+  MappedFile &operator=(const MappedFile &) = delete;
+  ~MappedFile();
+
+  std::span<const std::byte> bytes() const { return contents; }
+  const std::string &path() const { return filePath; }
+
+  /// Tells the system that the pages inside this part of `bytes()` are not needed for now: they
+  /// leave this process's resident memory and are read again when touched.
+  void dropPages(std::span<const std::byte> part) const;
+
+  /// A second mapping of `sizeBytes` from `offset` (a multiple of the page size) that can be
+  /// executed; null where the system refuses. Unmap with munmap.
+  void *mapExecutable(std::size_t offset, std::size_t sizeBytes) const;
+
+private:
+  MappedFile() = default;
+  std::string filePath;
+  std::span<const std::byte> contents;
+  int descriptor = -1;
+};
+
+} // namespace kiln::runtime

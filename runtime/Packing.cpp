@@ -1,0 +1,189 @@
+#include "runtime/Packing.h"
+
+#include "kiln/Error.h"
+#include "runtime/ThreadPool.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include <fmt/format.h>
+
+namespace kiln::runtime {
+namespace {
+
+int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+/// 16 bytes of elements of type T: the vector register that every x86-64 has.
+template <class T> struct Vector {
+  static constexpr int lanes = 16 / sizeof(T);
+  typedef T Type __attribute__((vector_size(16)));
+};
+
+/// Interleaves the low or the high halves: a0 b0 a1 b1 …
+template <class T, bool high>
+typename Vector<T>::Type zip(typename Vector<T>::Type a, typename Vector<T>::Type b) {
+  constexpr int n = Vector<T>::lanes, h = high ? n / 2 : 0;
+  if constexpr (n == 2)
+    return __builtin_shufflevector(a, b, h, n + h);
+  else if constexpr (n == 4)
+    return __builtin_shufflevector(a, b, h, n + h, h + 1, n + h + 1);
+  else if constexpr (n == 8)
+    return __builtin_shufflevector(a, b, h, n + h, h + 1, n + h + 1, h + 2, n + h + 2, h + 3,
+                                   n + h + 3);
+  else
+    return __builtin_shufflevector(a, b, h, n + h, h + 1, n + h + 1, h + 2, n + h + 2, h + 3,
+                                   n + h + 3, h + 4, n + h + 4, h + 5, n + h + 5, h + 6, n + h + 6,
+                                   h + 7, n + h + 7);
+}
+
+/// Transposes a square of lanes x lanes elements. Strides count elements.
+template <class T>
+inline void transposeSquare(const T *source, int64_t sourceStride, T *destination,
+                            int64_t destinationStride) {
+  using V = typename Vector<T>::Type;
+  constexpr int n = Vector<T>::lanes;
+  V rows[n], next[n];
+  for (int i = 0; i < n; ++i)
+    std::memcpy(&rows[i], source + i * sourceStride, sizeof(V));
+  // Each round is a perfect shuffle of the square's elements; log2(n) of them transpose it.
+  for (int round = 1; round < n; round *= 2) {
+    for (int i = 0; i < n / 2; ++i) {
+      next[2 * i] = zip<T, false>(rows[i], rows[i + n / 2]);
+      next[2 * i + 1] = zip<T, true>(rows[i], rows[i + n / 2]);
+    }
+    std::copy(next, next + n, rows);
+  }
+  for (int i = 0; i < n; ++i)
+    std::memcpy(destination + i * destinationStride, &rows[i], sizeof(V));
+}
+
+/// One panel of a [rows, columns] matrix: destination[k][j] = source[j][k] for j < count, else 0.
+template <class T>
+void packRowPanel(const T *source, int64_t columns, int64_t count, int64_t panel, T *destination) {
+  constexpr int64_t n = Vector<T>::lanes;
+  int64_t squareRows = count / n * n, squareColumns = columns / n * n;
+  for (int64_t k = 0; k < squareColumns; k += n) {
+    for (int64_t j = 0; j < squareRows; j += n)
+      transposeSquare(source + j * columns + k, columns, destination + k * panel + j, panel);
+    for (int64_t i = k; i < k + n; ++i)
+      for (int64_t j = squareRows; j < panel; ++j)
+        destination[i * panel + j] = j < count ? source[j * columns + i] : T(0);
+  }
+  for (int64_t k = squareColumns; k < columns; ++k)
+    for (int64_t j = 0; j < panel; ++j)
+      destination[k * panel + j] = j < count ? source[j * columns + k] : T(0);
+}
+
+template <class T>
+void packRowPanels(const Packing &packing, const MatrixShape &shape, const T *source,
+                   T *destination) {
+  int64_t panel = packing.panel, panels = ceilDiv(shape.rows, panel);
+  int64_t columns = shape.columns;
+  ThreadPool::instance().parallelFor(shape.matrices * panels, [&](int64_t begin, int64_t end,
+                                                                  int64_t) {
+    for (int64_t task = begin; task < end; ++task) {
+      int64_t matrix = task / panels, row = task % panels * panel;
+      packRowPanel(source + (matrix * shape.rows + row) * columns, columns,
+                   std::min(panel, shape.rows - row), panel, destination + task * panel * columns);
+    }
+  });
+}
+
+template <class T>
+void packColumnPanels(const Packing &packing, const MatrixShape &shape, const T *source,
+                      T *destination) {
+  int64_t panel = packing.panel, panels = ceilDiv(shape.columns, panel);
+  // Several panels at a time, so that a visit to a row reads about half a page in one go; and
+  // stretches of rows, so that there is work for all threads.
+  constexpr int64_t visitBytes = 2048, stretch = 64;
+  int64_t group = std::max<int64_t>(1, visitBytes / (panel * int64_t(sizeof(T))));
+  int64_t groups = ceilDiv(panels, group), stretches = ceilDiv(shape.rows, stretch);
+  ThreadPool::instance().parallelFor(
+      shape.matrices * groups * stretches, [&](int64_t begin, int64_t end, int64_t) {
+        for (int64_t task = begin; task < end; ++task) {
+          int64_t firstRow = task % stretches * stretch;
+          int64_t firstPanel = task / stretches % groups * group;
+          int64_t matrix = task / stretches / groups;
+          const T *from = source + matrix * shape.rows * shape.columns;
+          T *to = destination + matrix * panels * shape.rows * panel;
+          for (int64_t k = firstRow; k < std::min(firstRow + stretch, shape.rows); ++k)
+            for (int64_t p = firstPanel; p < std::min(firstPanel + group, panels); ++p) {
+              T *out = to + (p * shape.rows + k) * panel;
+              int64_t count = std::min(panel, shape.columns - p * panel);
+              std::memcpy(out, from + k * shape.columns + p * panel, count * sizeof(T));
+              std::fill(out + count, out + panel, T(0));
+            }
+        }
+      });
+}
+
+void copyAll(const std::byte *source, std::byte *destination, int64_t sizeBytes) {
+  constexpr int64_t piece = int64_t{1} << 20;
+  ThreadPool::instance().parallelFor(
+      ceilDiv(sizeBytes, piece), [&](int64_t begin, int64_t end, int64_t) {
+        int64_t from = begin * piece, to = std::min(end * piece, sizeBytes);
+        std::memcpy(destination + from, source + from, to - from);
+      });
+}
+
+template <class T>
+void packAs(const Packing &packing, const MatrixShape &shape, const std::byte *source,
+            std::byte *destination) {
+  // A slice of a file need not be aligned for T; the functions read it by memcpy or bytewise.
+  auto *from = reinterpret_cast<const T *>(source);
+  auto *to = reinterpret_cast<T *>(destination);
+  if (packing.kind == Packing::Kind::rowPanels)
+    packRowPanels(packing, shape, from, to);
+  else
+    packColumnPanels(packing, shape, from, to);
+}
+
+} // namespace
+
+MatrixShape matrixShape(const Packing &packing, const TensorType &type) {
+  std::vector<int64_t> sizes = type.shape.sizes();
+  MatrixShape shape;
+  shape.elementBytes = static_cast<int64_t>(kiln::sizeBytes(type.dtype));
+  if (packing.kind == Packing::Kind::none) {
+    shape.rows = shape.columns = 1;
+    for (int64_t size : sizes)
+      shape.columns *= size;
+    return shape;
+  }
+  if (sizes.size() < 2)
+    throw ValueError(fmt::format("a tensor {} cannot be packed: it is no matrix", type.str()));
+  if (packing.panel <= 0)
+    throw ValueError(fmt::format("a packing in panels of {} is none", packing.panel));
+  for (std::size_t axis = 0; axis + 2 < sizes.size(); ++axis)
+    shape.matrices *= sizes[axis];
+  shape.rows = sizes[sizes.size() - 2];
+  shape.columns = sizes.back();
+  return shape;
+}
+
+std::size_t packedSizeBytes(const Packing &packing, const MatrixShape &shape) {
+  int64_t elements = shape.matrices * shape.rows * shape.columns;
+  if (packing.kind == Packing::Kind::rowPanels)
+    elements = shape.matrices * ceilDiv(shape.rows, packing.panel) * packing.panel * shape.columns;
+  else if (packing.kind == Packing::Kind::columnPanels)
+    elements = shape.matrices * ceilDiv(shape.columns, packing.panel) * packing.panel * shape.rows;
+  return static_cast<std::size_t>(elements * shape.elementBytes);
+}
+
+void pack(const Packing &packing, const MatrixShape &shape, const std::byte *source,
+          std::byte *destination) {
+  if (packing.kind == Packing::Kind::none)
+    return copyAll(source, destination, static_cast<int64_t>(shape.sizeBytes()));
+  switch (shape.elementBytes) {
+  case 1:
+    return packAs<uint8_t>(packing, shape, source, destination);
+  case 2:
+    return packAs<uint16_t>(packing, shape, source, destination);
+  case 4:
+    return packAs<uint32_t>(packing, shape, source, destination);
+  default:
+    return packAs<uint64_t>(packing, shape, source, destination);
+  }
+}
+
+} // namespace kiln::runtime

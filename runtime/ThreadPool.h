@@ -1,0 +1,50 @@
+#pragma once
+
+#include "runtime/Abi.h"
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <type_traits>
+#include <vector>
+
+namespace kiln::runtime {
+
+/// The threads that compiled code and packing run on: oneTBB's workers, plus the thread that calls.
+///
+/// A loop's tasks are split evenly; each worker has one contiguous range, takes most of it at once
+/// and comes back for the rest, which idle workers may take first. The calling thread is worker 0
+/// and never waits for a worker that has not begun: a loop costs little where workers sleep or are
+/// busy, from any number of threads at once, and inside somebody else's TBB tasks.
+class ThreadPool {
+public:
+  static ThreadPool &instance();
+
+  /// Workers of a loop, the caller among them: $KILN_NUM_THREADS, else the CPUs that this process
+  /// may use.
+  int64_t threads() const;
+  /// Loops that run already are not affected. Errors: ValueError outside [1, maxThreads].
+  void setThreads(int64_t count);
+  static constexpr int64_t maxThreads = 1024;
+
+  /// See KilnRuntime::parallelFor; at most `threads` workers.
+  void parallelFor(int64_t tasks, KilnBody body, void *context, int64_t threads) noexcept;
+
+  /// body(begin, end, worker) over [0, tasks); it must not throw.
+  template <class Body> void parallelFor(int64_t tasks, Body &&body) {
+    auto call = [](void *context, int64_t begin, int64_t end, int64_t worker) {
+      (*static_cast<std::remove_reference_t<Body> *>(context))(begin, end, worker);
+    };
+    parallelFor(tasks, call, const_cast<void *>(static_cast<const void *>(&body)), threads());
+  }
+
+private:
+  struct Workers;
+  ThreadPool();
+  std::atomic<Workers *> current;
+  std::mutex mutex;
+  std::vector<std::unique_ptr<Workers>> all; // one for each count that was ever set
+};
+
+} // namespace kiln::runtime

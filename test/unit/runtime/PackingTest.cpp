@@ -1,0 +1,127 @@
+#include "runtime/Packing.h"
+
+#include "kiln/Error.h"
+#include "runtime/Buffer.h"
+#include "runtime/HostMemory.h"
+#include "runtime/MappedFile.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <numeric>
+#include <thread>
+
+using namespace kiln;
+using namespace kiln::runtime;
+
+namespace {
+
+constexpr Packing rows(int64_t panel) { return {Packing::Kind::rowPanels, panel}; }
+constexpr Packing columns(int64_t panel) { return {Packing::Kind::columnPanels, panel}; }
+
+TensorType typeOf(DType dtype, std::vector<int64_t> sizes) {
+  return TensorType(dtype, Shape(std::span<const int64_t>(sizes)), CPU());
+}
+
+/// Element `position` of the packed copy, read off Artifact.h's definition; -1 for padding.
+int64_t sourceOf(const Packing &packing, const MatrixShape &shape, int64_t position) {
+  bool byRows = packing.kind == Packing::Kind::rowPanels;
+  int64_t n = byRows ? shape.rows : shape.columns, k = byRows ? shape.columns : shape.rows;
+  int64_t panels = (n + packing.panel - 1) / packing.panel;
+  int64_t j = position % packing.panel, at = position / packing.panel % k;
+  int64_t panel = position / packing.panel / k % panels;
+  int64_t matrix = position / packing.panel / k / panels;
+  int64_t row = panel * packing.panel + j;
+  if (row >= n)
+    return -1;
+  return matrix * n * k + (byRows ? row * k + at : at * n + row);
+}
+
+template <class T>
+void checkPacking(DType dtype, const Packing &packing, std::vector<int64_t> sizes) {
+  TensorType type = typeOf(dtype, sizes);
+  MatrixShape shape = matrixShape(packing, type);
+  std::vector<T> source(shape.matrices * shape.rows * shape.columns);
+  std::iota(source.begin(), source.end(), T(1));
+  auto buffer = Buffer::copyOf(std::as_bytes(std::span(source)));
+  std::shared_ptr<const Buffer> packed = buffer->packed(packing, type);
+  int64_t elements = int64_t(packed->sizeBytes() / sizeof(T));
+  for (int64_t i = 0; i < elements; ++i) {
+    int64_t from = sourceOf(packing, shape, i);
+    ASSERT_EQ(packed->template as<T>()[i], from < 0 ? T(0) : source[from])
+        << type.str() << " panel " << packing.panel << " position " << i;
+  }
+}
+
+} // namespace
+
+TEST(Packing, FollowsTheDefinition) {
+  for (std::vector<int64_t> sizes : std::vector<std::vector<int64_t>>{
+           {1, 1}, {3, 2}, {16, 16}, {48, 64}, {50, 37}, {33, 129}, {2, 3, 17, 19}, {384, 100}})
+    for (int64_t panel : {1, 4, 6, 16, 48, 64})
+      for (const Packing &packing : {rows(panel), columns(panel)}) {
+        checkPacking<uint8_t>(DType::uint8, packing, sizes);
+        checkPacking<uint16_t>(DType::bfloat16, packing, sizes);
+        checkPacking<uint32_t>(DType::float32, packing, sizes);
+        checkPacking<uint64_t>(DType::int64, packing, sizes);
+      }
+}
+
+TEST(Packing, EmptyMatrices) {
+  checkPacking<uint32_t>(DType::float32, rows(16), {0, 5});
+  checkPacking<uint32_t>(DType::float32, rows(16), {5, 0});
+  checkPacking<uint32_t>(DType::float32, columns(16), {0, 3, 3});
+}
+
+TEST(Packing, CopiesAreMadeOnceAndFreedWithTheSource) {
+  int64_t before = memoryUsage(CPU()).heldBytes;
+  {
+    std::vector<float> values(64 * 64, 1.5f);
+    auto source = Buffer::copyOf(std::as_bytes(std::span(values)));
+    TensorType type = typeOf(DType::float32, {64, 64});
+    std::shared_ptr<const Buffer> copies[4];
+    std::vector<std::thread> threads;
+    for (auto &copy : copies)
+      threads.emplace_back([&] { copy = source->packed(rows(16), type); });
+    for (std::thread &thread : threads)
+      thread.join();
+    for (auto &copy : copies)
+      EXPECT_EQ(copy, copies[0]);
+    EXPECT_NE(source->packed(rows(32), type), copies[0]);
+    EXPECT_NE(source->packed(columns(16), type), copies[0]);
+    EXPECT_NE(source->packed(rows(16), typeOf(DType::float32, {32, 128})), copies[0]);
+    EXPECT_EQ(source->packed(Packing{}, type), source) << "dense contents need no copy";
+    EXPECT_EQ(memoryUsage(CPU()).heldBytes - before, 5 * 64 * 64 * 4);
+  }
+  EXPECT_EQ(memoryUsage(CPU()).heldBytes, before);
+}
+
+TEST(Packing, UnalignedContentsAreCopied) {
+  std::string path = testing::TempDir() + "kiln-packing-test";
+  std::vector<float> values = {1, 2, 3, 4, 5, 6};
+  {
+    std::ofstream file(path, std::ios::binary);
+    file << "x";
+    file.write(reinterpret_cast<const char *>(values.data()), values.size() * sizeof(float));
+  }
+  auto buffer = Buffer::ofFile(MappedFile::open(path), 1, 24);
+  std::filesystem::remove(path);
+  TensorType type = typeOf(DType::float32, {2, 3});
+  auto dense = buffer->packed(Packing{}, type);
+  EXPECT_NE(dense, buffer);
+  EXPECT_EQ(std::memcmp(dense->data(), values.data(), 24), 0);
+  EXPECT_EQ(buffer->packed(Packing{}, type), dense);
+  auto panels = buffer->packed(rows(4), type);
+  EXPECT_EQ(panels->as<float>()[0], 1);
+  EXPECT_EQ(panels->as<float>()[1], 4);
+  EXPECT_EQ(panels->as<float>()[2], 0);
+}
+
+TEST(Packing, Errors) {
+  auto buffer = Buffer::allocate(16);
+  EXPECT_THROW(buffer->packed(rows(16), typeOf(DType::float32, {4})), ValueError);
+  EXPECT_THROW(buffer->packed(rows(16), typeOf(DType::float32, {4, 4})), ValueError);
+  EXPECT_THROW(buffer->packed(rows(0), typeOf(DType::float32, {2, 2})), ValueError);
+}
