@@ -1,0 +1,81 @@
+#include "runtime/CallContext.h"
+
+#include "runtime/DimProgram.h"
+#include "runtime/ThreadPool.h"
+
+#include <tuple>
+
+#include <fmt/format.h>
+
+namespace kiln::runtime {
+namespace {
+
+/// `[batch, 2 * seq]` -> `[3, 8]`; text that is no list of dims over the symbols stays.
+std::string withSizes(std::string_view text, const Artifact &artifact, const int64_t *symbols) {
+  std::string result;
+  while (true) {
+    std::size_t open = text.find('['), close = text.find(']', open);
+    if (open == text.npos || close == text.npos)
+      return result += text;
+    result += text.substr(0, open + 1);
+    std::string_view list = text.substr(open + 1, close - open - 1);
+    try {
+      std::string sizes;
+      for (std::string_view rest = list; !rest.empty();) {
+        std::string_view dim = rest.substr(0, rest.find(", "));
+        rest.remove_prefix(std::min(rest.size(), dim.size() + 2));
+        int64_t size = DimProgram(Dim::parse(dim), artifact.symbols).evaluate(symbols);
+        sizes += fmt::format("{}{}", sizes.empty() ? "" : ", ", size);
+      }
+      result += sizes;
+    } catch (const Error &) {
+      result += list;
+    }
+    text.remove_prefix(close);
+  }
+}
+
+} // namespace
+
+CallContext::CallContext() : KilnRuntime{} {
+  abiVersion = KILN_ABI_VERSION;
+  threads = ThreadPool::instance().threads();
+  parallelFor = [](const KilnRuntime *runtime, int64_t tasks, KilnBody body, void *context) {
+    ThreadPool::instance().parallelFor(tasks, body, context, runtime->threads);
+  };
+  indexError = [](const KilnRuntime *runtime, int64_t site, int64_t index, int64_t position,
+                  int64_t bound) {
+    // Compiled code sees the table as constant; the report beside it is not.
+    auto *call = const_cast<CallContext *>(static_cast<const CallContext *>(runtime));
+    call->record({site, index, position, bound});
+  };
+}
+
+void CallContext::record(const Report &found) {
+  std::lock_guard lock(mutex);
+  if (report.site < 0 ||
+      std::tie(found.site, found.position) < std::tie(report.site, report.position))
+    report = found;
+}
+
+void CallContext::raise(const Artifact &artifact, const int64_t *symbols) const {
+  IndexSite site;
+  if (static_cast<std::size_t>(report.site) < artifact.indexSites.size())
+    site = artifact.indexSites[report.site];
+  // "[gather] indices …": the operation stays in front.
+  std::string_view text = site.message;
+  std::string_view operation;
+  if (std::size_t end = text.find("] "); text.starts_with('[') && end != text.npos) {
+    operation = text.substr(0, end + 2);
+    text.remove_prefix(end + 2);
+  }
+  std::string message = fmt::format("{}index {} at position {} is out of range [0, {})", operation,
+                                    report.index, report.position, report.bound);
+  if (!text.empty())
+    message += ": " + withSizes(text, artifact, symbols);
+  if (!site.location.empty())
+    message += fmt::format(" (at {})", site.location);
+  throw IndexError(message);
+}
+
+} // namespace kiln::runtime

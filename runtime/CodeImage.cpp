@@ -1,0 +1,99 @@
+#include "runtime/CodeImage.h"
+
+#include "kiln/Error.h"
+#include "runtime/MappedFile.h"
+#include "runtime/cpu/HostCpu.h"
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace kiln::runtime {
+
+CodeImage CodeImage::copyOf(std::span<const std::byte> code) {
+  auto fail = [] {
+    throw DeviceError(fmt::format("cannot get executable memory: {}", std::strerror(errno)));
+  };
+  if (code.empty())
+    return {};
+  void *base =
+      mmap(nullptr, code.size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (base == MAP_FAILED)
+    fail();
+  CodeImage image(static_cast<std::byte *>(base), code.size());
+  std::memcpy(base, code.data(), code.size());
+  if (mprotect(base, code.size(), PROT_READ | PROT_EXEC) != 0)
+    fail();
+  return image;
+}
+
+CodeImage CodeImage::ofFile(const MappedFile &file, std::size_t offset, std::size_t sizeBytes) {
+  if (offset % static_cast<std::size_t>(sysconf(_SC_PAGESIZE)) == 0)
+    if (void *base = file.mapExecutable(offset, sizeBytes)) // a noexec file system refuses
+      return {static_cast<std::byte *>(base), sizeBytes};
+  return copyOf(file.bytes().subspan(offset, sizeBytes));
+}
+
+CodeImage::CodeImage(CodeImage &&other) noexcept
+    : base(std::exchange(other.base, nullptr)), numBytes(std::exchange(other.numBytes, 0)) {}
+
+CodeImage &CodeImage::operator=(CodeImage &&other) noexcept {
+  std::swap(base, other.base);
+  std::swap(numBytes, other.numBytes);
+  return *this;
+}
+
+CodeImage::~CodeImage() {
+  if (base)
+    munmap(base, numBytes);
+}
+
+static bool requestTiles() {
+#if defined(__linux__) && defined(__x86_64__)
+  constexpr int requestPermission = 0x1023; // ARCH_REQ_XCOMP_PERM, Linux 5.16
+  constexpr int tileData = 18;              // XFEATURE_XTILEDATA
+  static const bool granted = syscall(SYS_arch_prctl, requestPermission, tileData) == 0;
+  return granted;
+#else
+  return false;
+#endif
+}
+
+void requireTarget(std::string_view target) {
+  auto unknown = [&](std::string_view part) {
+    throw DeviceError(fmt::format("code for target \"{}\": \"{}\" is unknown here", target, part));
+  };
+  CpuFeatures required;
+  std::string_view rest = target;
+  for (bool first = true; first || !rest.empty(); first = false) {
+    std::string_view part = rest.substr(0, rest.find('+'));
+    rest.remove_prefix(std::min(rest.size(), part.size() + 1));
+    if (!first) {
+      std::optional<CpuFeature> feature = featureByName(part);
+      if (!feature)
+        unknown(part);
+      required.add(*feature);
+      continue;
+    }
+    const CpuLevel *level = nullptr;
+    for (int i = 0; i < numCpuLevels; ++i)
+      if (part == cpuLevel(i).name || part == cpuLevel(i).alias)
+        level = &cpuLevel(i);
+    if (!level)
+      unknown(part);
+    required = level->features;
+  }
+  if (CpuFeatures missing = required - hostCpuFeatures(); !missing.empty())
+    throw DeviceError(
+        fmt::format("code for target \"{}\": this CPU lacks {}", target, missing.str()));
+  if (required.has(CpuFeature::amxTile) && !requestTiles())
+    throw DeviceError(
+        fmt::format("code for target \"{}\": the system does not permit AMX", target));
+}
+
+} // namespace kiln::runtime

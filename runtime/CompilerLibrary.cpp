@@ -1,0 +1,129 @@
+#include "runtime/CompilerLibrary.h"
+
+#include "kiln/Error.h"
+#include "runtime/MappedFile.h"
+
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <mutex>
+
+#include <dlfcn.h>
+#include <elf.h>
+#include <fmt/format.h>
+
+#ifndef KILN_VERSION
+#define KILN_VERSION "0.1.0"
+#endif
+
+namespace kiln::runtime {
+namespace {
+
+using CompileFunction = void (*)(const ir::Graph &, const CompileRequest &, CompileResult &);
+constexpr const char *entryName = "kilnCompile"; // codegen/Compiler.h
+
+std::atomic<CompileFunction> loadedCompiler = nullptr;
+
+CompileFunction loadCompiler() {
+  if (CompileFunction found = loadedCompiler.load(std::memory_order_acquire))
+    return found;
+  static std::mutex mutex;
+  std::lock_guard lock(mutex);
+  if (CompileFunction found = loadedCompiler.load(std::memory_order_acquire))
+    return found;
+  std::string path = compilerLibraryPath();
+  void *library = dlopen(path.c_str(), RTLD_LOCAL | RTLD_NOW);
+  if (!library)
+    throw CompileError(fmt::format(
+        "this graph is not in the cache, and the compiler cannot be loaded: {}. Install "
+        "libkiln-compiler.so beside libkiln, or set KILN_COMPILER_LIBRARY to its path",
+        dlerror()));
+  auto compile = reinterpret_cast<CompileFunction>(dlsym(library, entryName));
+  if (!compile) {
+    dlclose(library);
+    throw CompileError(fmt::format("{} is not Kiln's compiler: it has no {}", path, entryName));
+  }
+  loadedCompiler.store(compile, std::memory_order_release);
+  return compile;
+}
+
+/// Copies a T out of the file; false beyond its end.
+template <class T> bool readAt(std::span<const std::byte> bytes, uint64_t offset, T &value) {
+  if (offset > bytes.size() || bytes.size() - offset < sizeof(T))
+    return false;
+  std::memcpy(&value, bytes.data() + offset, sizeof(T));
+  return true;
+}
+
+/// The GNU build id in hex, or "" if the file has none.
+std::string buildId(std::span<const std::byte> file) {
+  Elf64_Ehdr header;
+  if (!readAt(file, 0, header) || std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0)
+    return {};
+  for (int i = 0; i < header.e_phnum; ++i) {
+    Elf64_Phdr segment;
+    if (!readAt(file, header.e_phoff + uint64_t{header.e_phentsize} * i, segment))
+      return {};
+    if (segment.p_type != PT_NOTE)
+      continue;
+    uint64_t at = segment.p_offset, end = segment.p_offset + segment.p_filesz;
+    Elf64_Nhdr note;
+    while (at < end && readAt(file, at, note)) {
+      uint64_t content = at + sizeof(note) + (note.n_namesz + 3u) / 4 * 4;
+      if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == 4) {
+        std::string text;
+        for (uint32_t j = 0; j < note.n_descsz && j < 64; ++j) {
+          uint8_t byte;
+          if (!readAt(file, content + j, byte))
+            return {};
+          text += fmt::format("{:02x}", byte);
+        }
+        return text;
+      }
+      at = content + (note.n_descsz + 3u) / 4 * 4;
+    }
+  }
+  return {};
+}
+
+} // namespace
+
+std::string compilerLibraryPath() {
+  if (const char *path = std::getenv("KILN_COMPILER_LIBRARY"); path && *path)
+    return path;
+  Dl_info info;
+  if (dladdr(reinterpret_cast<const void *>(&compilerLibraryPath), &info) && info.dli_fname) {
+    std::filesystem::path beside(info.dli_fname);
+    beside.replace_filename("libkiln-compiler.so");
+    std::error_code error;
+    if (std::filesystem::exists(beside, error))
+      return beside.string();
+  }
+  return "libkiln-compiler.so"; // wherever the loader looks
+}
+
+bool isCompilerLoaded() { return loadedCompiler.load(std::memory_order_acquire) != nullptr; }
+
+std::string compilerIdentity() {
+  std::string path = compilerLibraryPath();
+  std::string identity = "kiln " KILN_VERSION;
+  try {
+    std::shared_ptr<const MappedFile> file = MappedFile::open(path);
+    if (std::string id = buildId(file->bytes()); !id.empty())
+      return identity + " " + id;
+    auto written = std::filesystem::last_write_time(path).time_since_epoch().count();
+    return identity + fmt::format(" {} {}", file->bytes().size(), written);
+  } catch (const std::exception &) {
+    return identity; // not there: whatever an earlier compiler left in the cache has another key
+  }
+}
+
+CompileResult compileGraph(const ir::Graph &graph, const CompileRequest &request) {
+  CompileFunction compile = loadCompiler();
+  CompileResult result;
+  compile(graph, request, result);
+  return result;
+}
+
+} // namespace kiln::runtime

@@ -1,0 +1,26 @@
+#pragma once
+
+#include "runtime/Artifact.h"
+
+#include <string>
+
+namespace kiln::ir {
+struct Graph;
+}
+
+/// libkiln-compiler, which carries MLIR and LLVM: loaded when first needed and kept.
+namespace kiln::runtime {
+
+/// Compiles. Thread-safe. Errors of the graph are in the result; CompileError if the library is
+/// not there or is not Kiln's.
+CompileResult compileGraph(const ir::Graph &graph, const CompileRequest &request);
+
+/// Where the compiler is looked for: $KILN_COMPILER_LIBRARY, else beside libkiln.
+std::string compilerLibraryPath();
+bool isCompilerLoaded();
+
+/// What tells this compiler from any other, for cache keys: the version and the library file's
+/// build id (else its size and time). Reads the file's first pages; does not load it.
+std::string compilerIdentity();
+
+} // namespace kiln::runtime

@@ -1,0 +1,89 @@
+#pragma once
+
+#include "runtime/Abi.h"
+#include "runtime/Artifact.h"
+#include "runtime/Buffer.h"
+#include "runtime/CodeImage.h"
+#include "runtime/DimProgram.h"
+#include "runtime/Guards.h"
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace kiln::runtime {
+
+class BoundModel;
+
+/// An artifact that can run. Immutable: any number of threads may call it at once. A call checks
+/// its inputs, allocates the outputs, borrows a workspace and calls the artifact's entry.
+class Executable : public std::enable_shared_from_this<Executable> {
+public:
+  /// Copies the artifact's code into executable memory.
+  /// Errors: DeviceError if this CPU lacks what the code needs; CompileError if the artifact
+  /// contradicts itself.
+  static std::shared_ptr<const Executable> load(Artifact artifact);
+  /// With code that is in memory already; `artifact.code` is not looked at.
+  static std::shared_ptr<const Executable> load(Artifact artifact, CodeImage code);
+  /// With an entry that is linked into this process: exported objects, tests.
+  static std::shared_ptr<const Executable> fromEntry(Artifact artifact, KilnEntry entry);
+
+  /// Without its code, which has moved.
+  const Artifact &artifact() const { return description; }
+
+  /// `inputs`: all of the artifact's, in order, weights among them; their packed copies are kept
+  /// with their buffers. `symbols`: a value for each of the artifact's symbols; needed only
+  /// where some symbol is no plain dim of an input.
+  /// Errors: ValueError from the guards, before anything is computed; IndexError; DeviceError.
+  std::vector<TensorValue> run(std::span<const TensorValue *const> inputs,
+                               std::span<const int64_t> symbols = {}) const;
+
+  /// Checks and packs the weights (the artifact's weight inputs, in order) for many calls.
+  /// Errors: ValueError from the guards; DeviceError.
+  std::shared_ptr<const BoundModel> bindWeights(std::span<const TensorValue *const> weights) const;
+
+private:
+  friend class BoundModel;
+  Executable(Artifact artifact, CodeImage code, KilnEntry entry);
+  void checkCount(const char *what, std::size_t expected, std::size_t got) const;
+  const void *packedInput(const TensorValue &value, const Packing &packing,
+                          std::vector<std::shared_ptr<const Buffer>> &held) const;
+  /// `slots`: the entry's buffers, those of the inputs filled in.
+  std::vector<TensorValue> call(const TensorValue *const *inputs, const void **slots,
+                                const int64_t *symbols) const;
+  TensorValue makeOutput(std::size_t index, const TensorValue *const *inputs,
+                         const int64_t *symbols) const;
+
+  Artifact description;
+  CodeImage code;
+  KilnEntry entry;
+  Guards guards;
+  std::vector<std::size_t> firstSlot; // of each input; then of the outputs
+  std::vector<uint32_t> weightInputs, argumentInputs;
+  std::vector<std::vector<DimProgram>> outputDims;
+  DimProgram workspace, scratchPerThread;
+  Device workspaceDevice;
+};
+
+/// An executable with its weights: packed, their pointers in place. A call looks only at the
+/// arguments. Keeps the packed copies alive, not the weights they were made of.
+class BoundModel {
+public:
+  /// `arguments`: the artifact's inputs that are no weights, in order. Otherwise as
+  /// Executable::run.
+  std::vector<TensorValue> run(std::span<const TensorValue *const> arguments,
+                               std::span<const int64_t> symbols = {}) const;
+  const Executable &executable() const { return *owner; }
+
+private:
+  friend class Executable;
+  BoundModel() = default;
+  std::shared_ptr<const Executable> owner;
+  std::vector<TensorValue> weights;        // types; buffers only where used as they are
+  std::vector<const TensorValue *> inputs; // of the artifact: pointers to the weights, null else
+  std::vector<const void *> slots;         // of the entry: those of the weights filled in
+  std::vector<std::shared_ptr<const Buffer>> held;
+};
+
+} // namespace kiln::runtime
