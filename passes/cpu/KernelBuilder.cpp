@@ -316,11 +316,11 @@ void FunctionEmitter::reportIndex(int64_t site, Value index, Value position, Val
                        ValueRange{report, runtime, constant(site), index, position, bound});
 }
 
-void FunctionEmitter::failIf(Value failed) {
-  // The rest of the launcher goes into the branch that did not fail.
-  auto op = scf::IfOp::create(b, TypeRange{}, failed, /*withElseRegion=*/true);
+void FunctionEmitter::returnIf(Value condition, int32_t returned) {
+  // The rest of the launcher goes into the other branch.
+  auto op = scf::IfOp::create(b, TypeRange{}, condition, /*withElseRegion=*/true);
   b.setInsertionPointToStart(&op.getThenRegion().front());
-  LLVM::StoreOp::create(b, arith::ConstantIntOp::create(b, 1, 32), status);
+  LLVM::StoreOp::create(b, arith::ConstantIntOp::create(b, returned, 32), status);
   b.setInsertionPointToStart(&op.getElseRegion().front());
 }
 

@@ -129,8 +129,8 @@ public:
   mlir::Value threadCount();
   /// Reports a bad index through rt->indexError.
   void reportIndex(int64_t site, mlir::Value index, mlir::Value position, mlir::Value bound);
-  /// In a launcher: return 1 now where `failed` (i1) holds. Used at the top level only.
-  void failIf(mlir::Value failed);
+  /// In a launcher, at the top level only: return `status` now where `condition` (i1) holds.
+  void returnIf(mlir::Value condition, int32_t status);
 
 private:
   FunctionEmitter(ModuleLowering &lowering, mlir::Location loc);

@@ -23,6 +23,10 @@ using KernelEmitter = mlir::LogicalResult (*)(ModuleLowering &, Kernel &);
 /// Kernels.cpp's table, one line each.
 KernelEmitter findKernelEmitter(mlir::Operation *anchor);
 
+/// The coordinates of row number `row` of a tensor's outer dims.
+llvm::SmallVector<mlir::Value> emitRowCoords(FunctionEmitter &f, mlir::ArrayRef<Dim> outer,
+                                             mlir::Value row);
+
 mlir::LogicalResult emitLoopKernel(ModuleLowering &lowering, Kernel &kernel);      // no anchor
 mlir::LogicalResult emitRowKernel(ModuleLowering &lowering, Kernel &kernel);       // LoopRows.cpp
 mlir::LogicalResult emitLinearKernel(ModuleLowering &lowering, Kernel &kernel);    // Linear.cpp

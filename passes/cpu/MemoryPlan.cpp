@@ -1,0 +1,113 @@
+#include "passes/cpu/MemoryPlan.h"
+
+#include "ir/KilnDialect.h"
+#include "ir/TypeConversion.h"
+
+using namespace mlir;
+
+namespace kiln::passes {
+namespace {
+
+/// What a value is a view of.
+Value rootOf(Value value) {
+  while (auto reshape = value.getDefiningOp<ir::ReshapeOp>())
+    value = reshape.getOperand();
+  return value;
+}
+
+struct Slot {
+  Dim size, offset;
+  bool free = false;
+};
+
+class Planner {
+public:
+  explicit Planner(func::FuncOp main) : main(main), block(main.getBody().front()) {}
+
+  MemoryPlan run() {
+    for (BlockArgument argument : block.getArguments())
+      plan.placements[argument] = {Placement::Kind::input, argument.getArgNumber(), 0};
+    placeOutputs();
+    findLastUses();
+    for (Operation &op : block.without_terminator())
+      if (isa<ir::LaunchOp>(op))
+        placeLaunch(op);
+    for (Operation &op : block)
+      if (auto reshape = dyn_cast<ir::ReshapeOp>(op))
+        plan.placements[reshape.getResult()] = plan.placements.lookup(rootOf(reshape));
+    return std::move(plan);
+  }
+
+private:
+  void placeOutputs() {
+    for (auto [i, returned] : llvm::enumerate(block.getTerminator()->getOperands())) {
+      Value root = rootOf(returned);
+      plan.outputAliases.emplace_back();
+      if (auto argument = dyn_cast<BlockArgument>(root))
+        plan.outputAliases.back() = argument.getArgNumber();
+      else if (!plan.placements.count(root))
+        plan.placements[root] = {Placement::Kind::output, static_cast<unsigned>(i), 0};
+      else
+        plan.copies.push_back({static_cast<unsigned>(i), root});
+    }
+  }
+
+  void findLastUses() {
+    for (Operation &op : block)
+      for (Value operand : op.getOperands())
+        lastUse[rootOf(operand)] = &op;
+  }
+
+  void placeLaunch(Operation &op) {
+    // Results first: a kernel must not write over what it reads.
+    for (Value result : op.getResults())
+      if (!plan.placements.count(result)) {
+        size_t slot = takeSlot(alignedBytes(
+            toTensorType(cast<RankedTensorType>(result.getType())).sizeBytes()));
+        slotOf[result] = slot;
+        plan.placements[result] = {Placement::Kind::workspace, 0, slots[slot].offset};
+      }
+    auto release = [&](Value value) {
+      auto it = slotOf.find(value);
+      if (it != slotOf.end())
+        slots[it->second].free = true;
+    };
+    for (Value operand : op.getOperands())
+      if (lastUse.lookup(rootOf(operand)) == &op)
+        release(rootOf(operand));
+    for (Value result : op.getResults())
+      if (result.use_empty())
+        release(result);
+  }
+
+  size_t takeSlot(const Dim &size) {
+    auto fits = [&](const Slot &slot) {
+      if (slot.size == size)
+        return true;
+      return slot.size.isStatic() && size.isStatic() && slot.size.value() >= size.value();
+    };
+    for (size_t i = 0; i < slots.size(); ++i)
+      if (slots[i].free && fits(slots[i])) {
+        slots[i].free = false;
+        return i;
+      }
+    slots.push_back({size, plan.workspace});
+    plan.workspace = plan.workspace + size;
+    return slots.size() - 1;
+  }
+
+  func::FuncOp main;
+  Block &block;
+  MemoryPlan plan;
+  std::vector<Slot> slots;
+  llvm::DenseMap<Value, size_t> slotOf;
+  llvm::DenseMap<Value, Operation *> lastUse;
+};
+
+} // namespace
+
+Dim alignedBytes(const Dim &bytes) { return (bytes + Dim(63)) / Dim(64) * Dim(64); }
+
+MemoryPlan planMemory(func::FuncOp main) { return Planner(main).run(); }
+
+} // namespace kiln::passes
