@@ -8,6 +8,7 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/Pass/Pass.h"
+#include "llvm/ADT/StringMap.h"
 
 using namespace mlir;
 
@@ -87,8 +88,15 @@ private:
     function.setSymName((function.getSymName() + ".kiln").str()); // the launcher takes its name
     for (Operation &op : kernel.body().without_terminator()) {
       StringRef name = op.getName().stripDialect();
-      if (op.hasTrait<OpTrait::kiln::KilnElementwise>() || findViewEmitter(name))
+      if (findViewEmitter(name))
         continue;
+      if (op.hasTrait<ir::KilnElementwise>()) {
+        DType dtype = ElementEmitter::typeOf(op.getOperands().back()).dtype;
+        if (!hasElementwiseLowering(name, dtype))
+          return op.emitOpError("has no lowering for ") << std::string(shortName(dtype))
+                                                        << " on the CPU yet";
+        continue;
+      }
       if (kernel.anchor)
         return op.emitOpError("is a second anchor of kernel ") << kernel.name;
       kernel.anchor = &op;
@@ -184,7 +192,7 @@ private:
     }
     for (const OutputCopy &copy : plan.copies)
       emitCopy(f, place(copy.source, "none"), bufferAt(firstOutput + copy.output),
-               f.dimValue(toTensorType(cast<RankedTensorType>(copy.source.getType())).sizeBytes()));
+               f.dimValue(ir::toTensorType(copy.source.getType()).sizeBytes()));
     LLVM::BrOp::create(f.b, leave);
     f.b.setInsertionPointToEnd(leave);
     LLVM::ReturnOp::create(f.b, ValueRange{});
@@ -241,9 +249,12 @@ private:
 
 struct LowerToCpuPass : impl::LowerToCpuPassBase<LowerToCpuPass> {
   using LowerToCpuPassBase::LowerToCpuPassBase;
+  explicit LowerToCpuPass(const CpuTarget &cpu) : given(cpu) {}
+
+  std::optional<CpuTarget> given; // instead of the option
 
   void runOnOperation() override {
-    std::optional<CpuTarget> cpu = CpuTarget::byName(target);
+    std::optional<CpuTarget> cpu = given ? given : CpuTarget::byName(target);
     if (!cpu) {
       getOperation().emitError("unknown target \"")
           << target << "\": expected x86-64, x86-64-v3 or x86-64-v4";
@@ -255,4 +266,9 @@ struct LowerToCpuPass : impl::LowerToCpuPassBase<LowerToCpuPass> {
 };
 
 } // namespace
+
+std::unique_ptr<Pass> createLowerToCpuPass(const CpuTarget &target) {
+  return std::make_unique<LowerToCpuPass>(target);
+}
+
 } // namespace kiln::passes

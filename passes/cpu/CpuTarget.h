@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <string_view>
 
 namespace kiln::passes {
 
@@ -13,6 +15,9 @@ struct CpuTarget {
 
   /// Lanes of float32 in a vector.
   int64_t lanes() const { return vectorBytes / 4; }
+
+  /// The levels x86-64 (SSE4.2), x86-64-v3 (AVX2, FMA, F16C) and x86-64-v4 (AVX-512).
+  static std::optional<CpuTarget> byName(std::string_view name);
 };
 
 } // namespace kiln::passes

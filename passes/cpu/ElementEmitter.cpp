@@ -12,7 +12,7 @@ using namespace mlir;
 namespace kiln::passes {
 
 TensorType ElementEmitter::typeOf(Value tensor) {
-  return toTensorType(cast<RankedTensorType>(tensor.getType()));
+  return ir::toTensorType(tensor.getType());
 }
 
 void ElementEmitter::provide(Value tensor, Provider provider) {

@@ -94,4 +94,7 @@ mlir::Value toIndex(FunctionEmitter &f, mlir::Value computed, DType dtype);
 mlir::Value emitElementwise(FunctionEmitter &f, llvm::StringRef op, DType dtype,
                             mlir::ValueRange operands);
 
+/// Whether there is code for it on operands of `dtype`.
+bool hasElementwiseLowering(llvm::StringRef op, DType dtype);
+
 } // namespace kiln::passes

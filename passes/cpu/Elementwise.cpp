@@ -1,6 +1,5 @@
 // The operations of ir/Elementwise.def on computed values, one table entry each.
 #include "passes/cpu/ElementEmitter.h"
-#include "passes/cpu/VectorMath.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -21,7 +20,6 @@ struct Operands {
   Value y() const { return values[1]; }
   bool isFloat() const { return kiln::isFloat(dtype); }
   bool isSigned() const { return kiln::isSigned(dtype); }
-  MathOptions math() const { return {f.lowering.target.fma}; }
 
   Value number(double value) const { // of x's type
     Type type = x().getType(), element = getElementTypeOrSelf(type);
@@ -123,7 +121,7 @@ Value emitFloorDiv(const Operands &o) {
 
 Value emitMod(const Operands &o) {
   if (o.isFloat())
-    return emitFloorMod(o.f.b, o.x(), o.y(), o.math());
+    return {};
   SafeDivision safe(o);
   Value result;
   if (!o.isSigned()) {
@@ -168,11 +166,6 @@ Value emitIntegerPow(const Operands &o) {
   return arith::SelectOp::create(f.b, negative, inverse, results[0]);
 }
 
-template <Value (*emit)(ImplicitLocOpBuilder &, Value, const MathOptions &)>
-Value math(const Operands &o) {
-  return emit(o.f.b, o.x(), o.math());
-}
-
 template <class Op> Value intrinsic(const Operands &o) { return Op::create(o.f.b, o.x()); }
 
 template <arith::CmpFPredicate floats, arith::CmpIPredicate sign, arith::CmpIPredicate noSign>
@@ -187,25 +180,12 @@ const llvm::StringMap<Emit> &emitters() {
   static const llvm::StringMap<Emit> table = {
       {"neg", emitNeg},
       {"abs", emitAbs},
-      {"exp", math<emitExp>},
-      {"log", math<emitLog>},
-      {"log1p", math<emitLog1p>},
       {"sqrt", intrinsic<LLVM::SqrtOp>},
-      {"rsqrt", math<emitRsqrt>},
-      {"sin", math<emitSin>},
-      {"cos", math<emitCos>},
-      {"tanh", math<emitTanh>},
-      {"erf", math<emitErf>},
       {"floor", intrinsic<LLVM::FFloorOp>},
       {"ceil", intrinsic<LLVM::FCeilOp>},
       {"round", intrinsic<LLVM::RintOp>},
       {"trunc", intrinsic<LLVM::FTruncOp>},
       {"relu", emitRelu},
-      {"gelu", math<emitGelu>},
-      {"gelu_tanh", math<emitGeluTanh>},
-      {"gelu_quick", math<emitGeluQuick>},
-      {"silu", math<emitSilu>},
-      {"sigmoid", math<emitSigmoid>},
       {"is_nan", [](const Operands &o) -> Value {
          if (!o.isFloat())
            return arith::CmpIOp::create(o.f.b, I::ne, o.x(), o.x());
@@ -229,7 +209,7 @@ const llvm::StringMap<Emit> &emitters() {
       {"floor_div", emitFloorDiv},
       {"mod", emitMod},
       {"pow", [](const Operands &o) -> Value {
-         return o.isFloat() ? emitPow(o.f.b, o.x(), o.y(), o.math()) : emitIntegerPow(o);
+         return emitIntegerPow(o);
        }},
       {"maximum", emitExtremum<F::OGT, arith::MaxSIOp, arith::MaxUIOp>},
       {"minimum", emitExtremum<F::OLT, arith::MinSIOp, arith::MinUIOp>},
@@ -256,5 +236,7 @@ Value emitElementwise(FunctionEmitter &f, StringRef op, DType dtype, ValueRange 
   assert(emit && "an elementwise operation without a lowering");
   return emit(Operands{f, dtype, operands});
 }
+
+bool hasElementwiseLowering(StringRef op, DType) { return emitters().contains(op); }
 
 } // namespace kiln::passes

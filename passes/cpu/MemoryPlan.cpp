@@ -63,7 +63,7 @@ private:
     for (Value result : op.getResults())
       if (!plan.placements.count(result)) {
         size_t slot = takeSlot(alignedBytes(
-            toTensorType(cast<RankedTensorType>(result.getType())).sizeBytes()));
+            ir::toTensorType(result.getType()).sizeBytes()));
         slotOf[result] = slot;
         plan.placements[result] = {Placement::Kind::workspace, 0, slots[slot].offset};
       }

@@ -1,0 +1,232 @@
+#include "codegen/Compiler.h"
+
+#include "codegen/Target.h"
+#include "codegen/cpu/FlatImage.h"
+#include "codegen/cpu/LowerToLLVM.h"
+#include "codegen/cpu/ObjectEmitter.h"
+#include "ir/Import.h"
+#include "ir/KilnDialect.h"
+#include "passes/Pipelines.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/IR/Verifier.h"
+#include "mlir/Pass/PassManager.h"
+#include "llvm/Support/raw_ostream.h"
+
+#include <chrono>
+#include <cstdlib>
+
+using namespace mlir;
+
+namespace kiln::codegen {
+namespace {
+
+
+class Compilation {
+public:
+  Compilation(const ir::Graph &graph, const runtime::CompileRequest &request,
+              runtime::CompileResult &result)
+      : graph(graph), request(request), result(result),
+        context(registry(), MLIRContext::Threading::DISABLED) {
+    context.getDiagEngine().registerHandler([this](Diagnostic &diagnostic) {
+      if (diagnostic.getSeverity() == DiagnosticSeverity::Error)
+        errors += (errors.empty() ? "" : "; ") + diagnostic.str() + at(diagnostic.getLocation());
+      return success();
+    });
+    context.loadDialect<ir::KilnDialect, func::FuncDialect>();
+  }
+
+  /// False: `result` says why.
+  bool run() {
+    auto target = Target::byName(request.target);
+    if (!target)
+      return fail(ErrorKind::value, llvm::toString(target.takeError()));
+
+    OwningOpRef<ModuleOp> module;
+    timed("import", [&] { module = ir::importGraph(graph, context); });
+    if (request.captureStages.size() && failed(verify(*module)))
+      return fail(ErrorKind::compile, errors);
+    capture("import", *module);
+
+    passes::PipelineOptions options{target->forPasses(), request.disabledPasses};
+    for (const passes::Phase &phase : passes::cpuPhases())
+      if (!runPhase(phase.name, *module,
+                    [&](OpPassManager &pm) { phase.build(pm, options); }))
+        return false;
+    if (!describe(*module, *target))
+      return false;
+    if (!runPhase("llvm", *module, [](OpPassManager &pm) { addLowerToLLVM(pm); }))
+      return false;
+    return emit(*module, *target);
+  }
+
+private:
+  static const DialectRegistry &registry() {
+    static const DialectRegistry registry = [] {
+      DialectRegistry dialects;
+      dialects.insert<ir::KilnDialect, func::FuncDialect, arith::ArithDialect, scf::SCFDialect,
+                      vector::VectorDialect, LLVM::LLVMDialect>();
+      registerLLVMTranslation(dialects);
+      return dialects;
+    }();
+    return registry;
+  }
+
+  static std::string at(Location location) {
+    auto file = location->findInstanceOf<FileLineColLoc>();
+    if (!file)
+      return "";
+    return (" (at " + file.getFilename().getValue() + ":" + Twine(file.getLine()) + ")").str();
+  }
+
+  bool fail(ErrorKind kind, std::string message) {
+    result.error = kind;
+    result.message = "[compile] " + std::move(message);
+    return false;
+  }
+
+  template <class Work> void timed(StringRef phase, Work work) {
+    auto start = std::chrono::steady_clock::now();
+    work();
+    std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
+    result.timings.emplace_back(phase.str(), spent.count());
+  }
+
+  bool wants(StringRef stage) const {
+    return llvm::is_contained(request.captureStages, stage) ||
+           llvm::is_contained(request.captureStages, "all");
+  }
+
+  void capture(StringRef stage, ModuleOp module) {
+    if (!wants(stage))
+      return;
+    std::string text;
+    llvm::raw_string_ostream os(text);
+    module.print(os, OpPrintingFlags().elideLargeElementsAttrs());
+    result.stages.emplace_back(stage.str(), text);
+  }
+
+  bool runPhase(const std::string &name, ModuleOp module,
+                llvm::function_ref<void(OpPassManager &)> build) {
+    PassManager pm(&context);
+    // The verifier costs as much as the passes; the tests run it after each of them.
+    pm.enableVerifier(std::getenv("KILN_VERIFY") != nullptr);
+    build(pm);
+    LogicalResult ran = failure();
+    timed(name, [&] { ran = pm.run(module); });
+    if (failed(ran))
+      return fail(ErrorKind::compile, errors.empty() ? "phase " + name + " failed" : errors);
+    capture(name, module);
+    return true;
+  }
+
+  /// Fills the artifact from the module's `kiln.artifact` (passes/LowerToCpu.cpp).
+  bool describe(ModuleOp module, const Target &target) {
+    auto description = module->getAttrOfType<DictionaryAttr>("kiln.artifact");
+    auto list = [&](StringRef name) { return cast<ArrayAttr>(description.get(name)); };
+    auto text = [](Attribute attribute) { return cast<StringAttr>(attribute).str(); };
+    runtime::Artifact &artifact = result.artifact;
+    artifact.target = target.name;
+    artifact.constraints = graph.constraints;
+    for (Attribute symbol : list("symbols"))
+      artifact.symbols.push_back(text(symbol));
+    for (auto [input, packings] : llvm::zip(graph.inputs, list("packings"))) {
+      runtime::ArtifactInput described;
+      described.isWeight = input.role == ir::Input::Role::weight;
+      described.name = input.name;
+      described.type = input.type;
+      for (Attribute packing : cast<ArrayAttr>(packings)) {
+        auto parsed = parsePacking(text(packing));
+        if (!parsed)
+          return fail(ErrorKind::compile, "unknown packing " + text(packing));
+        described.packings.push_back(*parsed);
+      }
+      artifact.inputs.push_back(std::move(described));
+    }
+    for (auto [value, alias] : llvm::zip(graph.outputs, list("output_aliases"))) {
+      runtime::ArtifactOutput output;
+      output.type = graph.type(value);
+      int64_t input = cast<IntegerAttr>(alias).getInt();
+      if (input >= 0)
+        output.aliasOfInput = static_cast<uint32_t>(input);
+      artifact.outputs.push_back(std::move(output));
+    }
+    for (Attribute site : list("index_sites")) {
+      auto pair = cast<ArrayAttr>(site);
+      artifact.indexSites.push_back({text(pair[0]), text(pair[1])});
+    }
+    for (Attribute kernel : list("kernels"))
+      artifact.kernels.push_back(text(kernel));
+    artifact.workspace = Dim::parse(text(description.get("workspace")));
+    artifact.scratchPerThread = Dim::parse(text(description.get("scratch")));
+    return true;
+  }
+
+  /// "none", "rows:32", "columns:16".
+  static std::optional<runtime::Packing> parsePacking(StringRef text) {
+    if (text == "none")
+      return runtime::Packing{};
+    auto [kind, size] = text.split(':');
+    runtime::Packing packing;
+    if (size.getAsInteger(10, packing.panel) || packing.panel < 1)
+      return std::nullopt;
+    if (kind == "rows")
+      packing.kind = runtime::Packing::Kind::rowPanels;
+    else if (kind == "columns")
+      packing.kind = runtime::Packing::Kind::columnPanels;
+    else
+      return std::nullopt;
+    return packing;
+  }
+
+  bool emit(ModuleOp module, const Target &target) {
+    EmitOptions options;
+    EmitTimes times;
+    options.times = &times;
+    if (wants("assembly")) {
+      auto assembly = emitAssembly(module, target, options);
+      if (!assembly)
+        return fail(ErrorKind::compile, llvm::toString(assembly.takeError()));
+      result.stages.emplace_back("assembly", *assembly);
+    }
+    auto object = emitObject(module, target, options);
+    if (!object)
+      return fail(ErrorKind::compile, llvm::toString(object.takeError()));
+    result.timings.emplace_back("translate", times.translateNs * 1e-9);
+    result.timings.emplace_back("optimize", times.optimizeNs * 1e-9);
+    result.timings.emplace_back("machine code", times.codegenNs * 1e-9);
+    auto image = makeFlatImage(*object, options.entry);
+    if (!image)
+      return fail(ErrorKind::compile, llvm::toString(image.takeError()));
+    auto bytes = reinterpret_cast<const std::byte *>(image->bytes.data());
+    result.artifact.code.assign(bytes, bytes + image->bytes.size());
+    result.artifact.entryOffset = static_cast<int64_t>(image->entryOffset);
+    return true;
+  }
+
+  const ir::Graph &graph;
+  const runtime::CompileRequest &request;
+  runtime::CompileResult &result;
+  std::string errors;
+  MLIRContext context;
+};
+
+} // namespace
+} // namespace kiln::codegen
+
+extern "C" __attribute__((visibility("default"))) void
+kilnCompile(const kiln::ir::Graph &graph, const kiln::runtime::CompileRequest &request,
+            kiln::runtime::CompileResult &result) {
+  // libkiln throws (a size that overflows, say); nothing may cross this door.
+  try {
+    kiln::codegen::Compilation(graph, request, result).run();
+  } catch (const std::exception &error) {
+    result.error = kiln::ErrorKind::compile;
+    result.message = std::string("[compile] ") + error.what();
+  }
+}

@@ -1,0 +1,146 @@
+#include "ir/KilnDialect.h"
+#include "passes/Passes.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/IRMapping.h"
+#include "mlir/IR/OperationSupport.h"
+#include "llvm/ADT/StringSet.h"
+
+using namespace mlir;
+
+namespace kiln::passes {
+#define GEN_PASS_DEF_OUTLINEPASS
+#include "passes/Passes.h.inc"
+
+namespace {
+
+/// Operations that make a value from nothing are cheaper to repeat than to store.
+bool isRepeatable(Operation *op) { return op && op->getNumOperands() == 0 && isPure(op); }
+
+/// "gather_add_layer_norm": what a kernel does, for people.
+std::string describe(Block &body) {
+  std::string name;
+  for (Operation &op : body.without_terminator())
+    if (!isRepeatable(&op) || body.getOperations().size() == 2)
+      name += (name.empty() ? "" : "_") + op.getName().stripDialect().str();
+  if (name.size() > 60)
+    name = name.substr(0, 60);
+  return name.empty() ? "copy" : name;
+}
+
+class Outliner {
+public:
+  Outliner(ModuleOp module, func::FuncOp main) : module(module), main(main) {}
+
+  void run() {
+    Block &block = main.getBody().front();
+    for (Operation &op : llvm::make_early_inc_range(block.without_terminator()))
+      if (!isa<ir::FusionOp, ir::ReshapeOp, ir::LaunchOp>(op) && !isRepeatable(&op))
+        wrap(&op);
+    for (Operation &op : llvm::make_early_inc_range(block.without_terminator()))
+      if (isRepeatable(&op) && usedOutsideFusions(&op))
+        wrap(&op);
+    for (auto fusion : llvm::make_early_inc_range(block.getOps<ir::FusionOp>()))
+      outline(fusion);
+    for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block.without_terminator())))
+      if (isRepeatable(&op) && op.use_empty())
+        op.erase();
+  }
+
+private:
+  static bool usedOutsideFusions(Operation *op) {
+    return llvm::any_of(op->getUsers(), [](Operation *user) { return !isa<ir::FusionOp>(user); });
+  }
+
+  /// Makes a fusion of one operation.
+  void wrap(Operation *op) {
+    OpBuilder b(op);
+    SmallVector<Value> operands;
+    for (Value operand : op->getOperands())
+      if (!llvm::is_contained(operands, operand))
+        operands.push_back(operand);
+    auto fusion = ir::FusionOp::create(b, op->getLoc(), op->getResultTypes(), operands);
+    Block &body = fusion.getBody().emplaceBlock();
+    IRMapping mapping;
+    for (Value operand : operands)
+      mapping.map(operand, body.addArgument(operand.getType(), operand.getLoc()));
+    b.setInsertionPointToStart(&body);
+    Operation *inner = b.clone(*op, mapping);
+    ir::YieldOp::create(b, op->getLoc(), inner->getResults());
+    op->replaceAllUsesWith(fusion.getResults());
+    op->erase();
+  }
+
+  /// Constants among the fusion's inputs move into its body.
+  void sinkRepeatable(ir::FusionOp fusion) {
+    Block &body = fusion.getBody().front();
+    OpBuilder b = OpBuilder::atBlockBegin(&body);
+    for (int64_t i = fusion.getInputs().size() - 1; i >= 0; --i) {
+      Operation *source = fusion.getInputs()[i].getDefiningOp();
+      if (!isRepeatable(source))
+        continue;
+      b.setInsertionPointToStart(&body);
+      body.getArgument(i).replaceAllUsesWith(b.clone(*source)->getResult(0));
+      body.eraseArgument(i);
+      fusion.getInputsMutable().erase(i);
+    }
+  }
+
+  void outline(ir::FusionOp fusion) {
+    sinkRepeatable(fusion);
+    func::FuncOp kernel = findOrCreateKernel(fusion);
+    OpBuilder b(fusion);
+    auto launch = ir::LaunchOp::create(b, fusion.getLoc(), fusion.getResultTypes(),
+                                       kernel.getSymName(), fusion.getInputs());
+    fusion->replaceAllUsesWith(launch.getResults());
+    fusion.erase();
+  }
+
+  func::FuncOp findOrCreateKernel(ir::FusionOp fusion) {
+    Block &body = fusion.getBody().front();
+    OpBuilder b = OpBuilder::atBlockEnd(module.getBody());
+    auto type = b.getFunctionType(body.getArgumentTypes(), fusion.getResultTypes());
+    std::string base = describe(body);
+    auto kernel = func::FuncOp::create(b, fusion.getLoc(), base, type);
+    kernel.setPrivate();
+    kernel->setAttr("kiln.kernel", b.getUnitAttr());
+    kernel.getBody().takeBody(fusion.getBody());
+    Operation *yield = kernel.getBody().front().getTerminator();
+    b.setInsertionPoint(yield);
+    func::ReturnOp::create(b, yield->getLoc(), yield->getOperands());
+    yield->erase();
+    // Equal kernels have equal descriptions, so only those are compared.
+    for (func::FuncOp other : kernels[base])
+      if (other.getFunctionType() == type &&
+          OperationEquivalence::isRegionEquivalentTo(&other.getBody(), &kernel.getBody(),
+                                                     OperationEquivalence::IgnoreLocations)) {
+        kernel.erase();
+        return other;
+      }
+    std::string name = base == "main" ? "main_kernel" : base;
+    for (int suffix = 1; !used.insert(name).second; ++suffix)
+      name = base + "_" + std::to_string(suffix);
+    kernel.setSymName(name);
+    kernels[base].push_back(kernel);
+    return kernel;
+  }
+
+  ModuleOp module;
+  func::FuncOp main;
+  llvm::StringMap<SmallVector<func::FuncOp>> kernels; // by description
+  llvm::StringSet<> used; // names of kernels
+};
+
+struct OutlinePass : impl::OutlinePassBase<OutlinePass> {
+  void runOnOperation() override {
+    auto main = getOperation().lookupSymbol<func::FuncOp>("main");
+    if (!main || !main.getBody().hasOneBlock()) {
+      getOperation().emitError("needs a function @main of one block");
+      return signalPassFailure();
+    }
+    Outliner(getOperation(), main).run();
+  }
+};
+
+} // namespace
+} // namespace kiln::passes

@@ -1,0 +1,20 @@
+#pragma once
+
+#include "passes/cpu/CpuTarget.h"
+
+#include "mlir/Pass/Pass.h"
+
+#include <memory>
+
+namespace kiln::passes {
+
+#define GEN_PASS_DECL
+#include "passes/Passes.h.inc"
+
+#define GEN_PASS_REGISTRATION
+#include "passes/Passes.h.inc"
+
+/// The lowering for a target that is not one of the named levels.
+std::unique_ptr<mlir::Pass> createLowerToCpuPass(const CpuTarget &target);
+
+} // namespace kiln::passes

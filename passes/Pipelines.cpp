@@ -1,0 +1,62 @@
+#include "passes/Pipelines.h"
+
+#include "passes/Passes.h"
+
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Transforms/Passes.h"
+#include "llvm/ADT/STLExtras.h"
+
+using namespace mlir;
+
+namespace kiln::passes {
+
+bool PipelineOptions::isEnabled(std::string_view pass) const {
+  return !llvm::is_contained(disabledPasses, pass);
+}
+
+// The only place that states the order of passes; a reason for each step.
+const std::vector<Phase> &cpuPhases() {
+  static const std::vector<Phase> phases = {
+      {"canonicalize",
+       [](OpPassManager &pm, const PipelineOptions &) {
+         // Fewer forms for the fusions to know.
+         pm.addPass(createCanonicalizerPass());
+         // Equal operations once: the same mask or position ids in every layer.
+         pm.addPass(createCSEPass());
+       }},
+      {"outline",
+       [](OpPassManager &pm, const PipelineOptions &) {
+         // One function for each distinct kernel: what compile time grows with.
+         pm.addPass(createOutlinePass());
+       }},
+      {"lower",
+       [](OpPassManager &pm, const PipelineOptions &options) {
+         // Kernels to loops and vectors, memory planned, the entry written.
+         pm.addPass(createLowerToCpuPass(options.cpu));
+       }},
+  };
+  return phases;
+}
+
+namespace {
+struct CpuPipelineOptions : PassPipelineOptions<CpuPipelineOptions> {
+  Option<std::string> target{*this, "target",
+                             llvm::cl::desc("x86-64, x86-64-v3 or x86-64-v4"),
+                             llvm::cl::init("x86-64-v3")};
+  ListOption<std::string> disable{*this, "disable", llvm::cl::desc("passes to leave out")};
+};
+} // namespace
+
+void registerPipelines() {
+  PassPipelineRegistration<CpuPipelineOptions>(
+      "kiln-cpu-pipeline", "all phases, from the kiln dialect to loops and vectors",
+      [](OpPassManager &pm, const CpuPipelineOptions &options) {
+        PipelineOptions pipeline;
+        pipeline.cpu = CpuTarget::byName(options.target).value_or(CpuTarget());
+        pipeline.disabledPasses.assign(options.disable.begin(), options.disable.end());
+        for (const Phase &phase : cpuPhases())
+          phase.build(pm, pipeline);
+      });
+}
+
+} // namespace kiln::passes
