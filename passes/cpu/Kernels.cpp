@@ -12,9 +12,6 @@ KernelEmitter findKernelEmitter(Operation *anchor) {
   if (!anchor)
     return emitLoopKernel;
   static const llvm::StringMap<KernelEmitter> table = {
-      {"kiln.linear", emitLinearKernel},
-      {"kiln.matmul", emitMatmulKernel},
-      {"kiln.attention", emitAttentionKernel},
       {"kiln.layer_norm", emitRowKernel},
       {"kiln.softmax", emitRowKernel},
       {"kiln.sum", emitRowKernel},
