@@ -1,0 +1,139 @@
+#include "ir/ShapeRulesFamilies.h"
+
+#include <limits>
+
+namespace kiln::ir::rules {
+
+std::vector<TensorType> broadcastTo(const Use &use) {
+  const TensorType &x = use[0];
+  const auto &shape = use.attributes.get<Shape>("shape");
+  requireNonNegative(shape, "C1");
+  if (shape.rank() < x.rank())
+    fail(ErrorKind::value, "C2", "cannot broadcast to fewer dims: {} to {}", show("x", x),
+         shape.str());
+  if (auto axes = findUnbroadcastable(x.shape, shape))
+    fail(ErrorKind::value, "C3",
+         "input dimension at index {} ({}) must be either 1 or equal to corresponding output "
+         "dimension at index {} ({}): {} to {}",
+         axes->from, x.shape[axes->from].str(), axes->to, shape[axes->to].str(), show("x", x),
+         shape.str());
+  return {{x.dtype, shape, x.device}};
+}
+
+std::vector<TensorType> reshape(const Use &use) {
+  const TensorType &x = use[0];
+  const auto &shape = use.attributes.get<Shape>("shape");
+  requireNonNegative(shape, "C1");
+  Dim before = x.shape.numElements(), after = shape.numElements();
+  if (before == after)
+    return {{x.dtype, shape, x.device}};
+  if (before.isStatic() && after.isStatic())
+    fail(ErrorKind::value, "C2", "{} elements do not make {}, which has {}: {} on {}", before.str(),
+         shape.str(), after.str(), show("x", x), x.device.str());
+  fail(ErrorKind::value, "C2",
+       "the number of elements, {}, is not known to be that of {}, {}: {} on {}; rebind x to dims "
+       "that say so",
+       before.str(), shape.str(), after.str(), show("x", x), x.device.str());
+}
+
+static std::string list(std::span<const int64_t> values) {
+  return fmt::format("[{}]", fmt::join(values, ", "));
+}
+
+std::vector<TensorType> permute(const Use &use) {
+  const TensorType &x = use[0];
+  const auto &axes = use.attributes.get<std::vector<int64_t>>("axes");
+  if (static_cast<int64_t>(axes.size()) != x.rank())
+    fail(ErrorKind::value, "C1", "expected {} axes, got {}: {}", x.rank(), list(axes),
+         show("x", x));
+  std::vector<Dim> dims;
+  std::vector<bool> seen(axes.size());
+  for (int64_t axis : axes) {
+    if (axis < 0 || axis >= x.rank())
+      fail(ErrorKind::index, "C2", "axis {} is out of range for {}", axis, show("x", x));
+    auto index = static_cast<std::size_t>(axis);
+    if (seen[index])
+      fail(ErrorKind::value, "C3", "axis {} occurs twice in {}: {}", axis, list(axes),
+           show("x", x));
+    seen[index] = true;
+    dims.push_back(x.shape[axis]);
+  }
+  return {{x.dtype, Shape(std::move(dims)), x.device}};
+}
+
+/// True if `dim` >= 0 is known or left to a guard; false if it is known not to hold.
+static bool assumeNonNegative(const Use &use, const Dim &dim) {
+  if (isNonNegative(dim))
+    return true;
+  if (dim.isStatic())
+    return false;
+  use.assumptions.push_back(dim.between(0, std::numeric_limits<int64_t>::max()));
+  return true;
+}
+
+std::vector<TensorType> slice(const Use &use) {
+  const TensorType &x = use[0];
+  const auto &starts = use.attributes.get<Shape>("starts");
+  const auto &stops = use.attributes.get<Shape>("stops");
+  const auto &steps = use.attributes.get<std::vector<int64_t>>("steps");
+  if (starts.rank() != x.rank() || stops.rank() != x.rank() ||
+      static_cast<int64_t>(steps.size()) != x.rank())
+    fail(ErrorKind::value, "C1", "expected {} starts, stops and steps, got {}, {} and {}: {}",
+         x.rank(), starts.rank(), stops.rank(), steps.size(), show("x", x));
+  std::vector<Dim> dims;
+  for (int64_t axis = 0; axis < x.rank(); ++axis) {
+    const Dim &start = starts[axis], &stop = stops[axis], &size = x.shape[axis];
+    int64_t step = steps[static_cast<std::size_t>(axis)];
+    if (step < 1)
+      fail(ErrorKind::value, "C2", "step {} of axis {} must be positive: {}", step, axis,
+           show("x", x));
+    if (!assumeNonNegative(use, start) || !assumeNonNegative(use, stop - start))
+      fail(ErrorKind::value, "C3",
+           "start and stop should be increasing and not negative: {} and {} of axis {}: {}",
+           start.str(), stop.str(), axis, show("x", x));
+    if (!assumeNonNegative(use, size - stop))
+      fail(ErrorKind::value, "C4",
+           "stop index {} out of range for dimension size {} of axis {}: {}", stop.str(),
+           size.str(), axis, show("x", x));
+    Dim length = stop - start;
+    dims.push_back(length.isStatic() ? -(-length / step) // no overflow for a large step
+                                     : (length + (step - 1)) / step);
+  }
+  return {{x.dtype, Shape(std::move(dims)), x.device}};
+}
+
+std::vector<TensorType> concat(const Use &use) {
+  const TensorType &first = use[0];
+  int64_t axis = axisOf(use, first, "operand 0", "C1");
+  Dim total = first.shape[axis];
+  for (std::size_t i = 1; i < use.size(); ++i) {
+    const TensorType &other = use[i];
+    std::string name = fmt::format("operand {}", i);
+    requireSameDType(first, "operand 0", other, name, "C2");
+    if (other.rank() != first.rank())
+      fail(ErrorKind::value, "C3", "ranks differ: {}", show("operand 0", first, name, other));
+    for (int64_t a = 0; a < first.rank(); ++a)
+      if (a != axis && other.shape[a] != first.shape[a])
+        fail(ErrorKind::value, "C4", "dims of axis {} differ, which is not the axis {}: {}", a,
+             axis, show("operand 0", first, name, other));
+    total = total + other.shape[axis];
+  }
+  std::vector<Dim> dims = first.shape.vec();
+  dims[static_cast<std::size_t>(axis)] = total;
+  return {{first.dtype, Shape(std::move(dims)), first.device}};
+}
+
+std::vector<TensorType> gather(const Use &use) {
+  const TensorType &table = use[0], &indices = use[1];
+  if (table.rank() < 1)
+    fail(ErrorKind::value, "C1", "expected a table of rank 1 or more: {}", show("table", table));
+  if (!isInteger(indices.dtype))
+    fail(ErrorKind::value, "C2", "indices must be integers: {}", show("indices", indices));
+  int64_t axis = axisOf(use, table, "table", "C3");
+  Shape front = concatenate(leading(table.shape, axis), indices.shape.vec());
+  Shape shape = concatenate(
+      front.vec(), std::span(table.shape.vec()).subspan(static_cast<std::size_t>(axis) + 1));
+  return {{table.dtype, std::move(shape), table.device}};
+}
+
+} // namespace kiln::ir::rules
