@@ -1,0 +1,275 @@
+/// The kernel of `kiln.linear`: see KernelForms.h for what it may hold and Microkernel.h for the
+/// product inside.
+///
+/// Work is cut into blocks of rows and chunks of panels. A task copies its rows of x (computing
+/// whatever comes before the linear) into scratch once, then goes over its panels: product of the
+/// whole block with a panel into a strip [rows][panelWidth] that stays in L1, bias and everything
+/// elementwise behind the linear on the strip, stores. So weights are read once for each block of
+/// rows, and no two tasks of a row block read the same weights.
+
+#include "ir/KilnDialect.h"
+#include "passes/cpu/KernelForms.h"
+#include "passes/cpu/Kernels.h"
+#include "passes/cpu/LinearGrid.h"
+#include "passes/cpu/MicrokernelPacking.h"
+#include "passes/cpu/RowReduce.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
+using namespace mlir;
+
+namespace kiln::passes {
+namespace {
+
+class LinearKernel {
+public:
+  LinearKernel(ModuleLowering &lowering, Kernel &kernel, LinearForm form)
+      : lowering(lowering), kernel(kernel), form(std::move(form)),
+        linear(cast<ir::LinearOp>(kernel.anchor)) {
+    x = ElementEmitter::typeOf(linear.getX());
+    leading = ArrayRef<Dim>(x.shape.vec()).drop_back();
+    for (const Dim &dim : leading)
+      rows = rows * dim;
+    sizes.columns = x.shape[-1].value();
+    sizes.blocks = std::max<int64_t>(1, (sizes.columns + productBlock - 1) / productBlock);
+    sizes.panelWidth = panelWidth(lowering.target);
+    for (const LinearForm::Group &group : this->form.groups) {
+      sizes.panels += panelsOf(group);
+      sizes.outputColumns += columnsOf(group) * int64_t(group.weights.size());
+      strips = std::max<int64_t>(strips, group.weights.size());
+    }
+    sizes.maxRows = linearBlockRows(sizes.blocks);
+    blockStride = sizes.maxRows * rowStride;
+    stripStride = sizes.maxRows * sizes.panelWidth;
+  }
+
+  void emit() {
+    lowering.requireScratch(Dim((sizes.blocks * blockStride + strips * stripStride) * 4));
+    for (Value weight : linear.getWeights())
+      kernel.function.setArgAttr(
+          cast<BlockArgument>(weight).getArgNumber(), packingAttrName,
+          StringAttr::get(weight.getContext(), linearPacking(linear, lowering.target)));
+    emitProducts();
+    if (form.norm)
+      emitNorm();
+    emitLauncher();
+  }
+
+private:
+  /// What the launcher adds to the context.
+  enum Extra : unsigned { rowsPerBlock, panelsPerChunk, chunks };
+
+  std::string normName() const { return kernel.name + ".norm"; }
+  Location loc() { return linear.getLoc(); }
+  int64_t columnsOf(const LinearForm::Group &group) {
+    return ElementEmitter::typeOf(linear.getResult(group.weights[0])).shape[-1].value();
+  }
+  int64_t panelsOf(const LinearForm::Group &group) {
+    return (columnsOf(group) + sizes.panelWidth - 1) / sizes.panelWidth;
+  }
+  Coords at(ArrayRef<Value> lead, Value column, Value mask) const {
+    Coords coords;
+    coords.index.append(lead.begin(), lead.end());
+    coords.index.push_back(column);
+    coords.laneAxis = int64_t(lead.size());
+    coords.mask = mask;
+    return coords;
+  }
+
+  void emitLauncher() {
+    auto f = FunctionEmitter::launcher(lowering, loc(), kernel.name);
+    emitIndexChecks(f, kernel.body());
+    Value count = f.dimValue(rows);
+    LinearGrid grid = emitLinearGrid(f, sizes, count, /*wholeRows=*/form.norm != nullptr);
+    f.runTasks(kernel.name, f.mul(grid.rowBlocks, grid.chunks),
+               {grid.rowsPerBlock, grid.panelsPerChunk, grid.chunks}, grid.parallel);
+    if (form.norm)
+      f.ifThen(f.lessThan(f.constant(1), grid.chunks),
+               [&] { f.runTasks(normName(), count, {}, grid.parallel); });
+    f.finish();
+  }
+
+  void emitProducts() {
+    auto f = FunctionEmitter::body(lowering, loc(), kernel.name);
+    Value a = f.scratch();
+    Value count = f.dimValue(rows);
+    Value perBlock = f.extra(rowsPerBlock), perChunk = f.extra(panelsPerChunk);
+    Value chunkCount = f.extra(chunks);
+    f.loop(f.begin, f.end, f.constant(1), [&](Value task) {
+      Value block = f.div(task, chunkCount), chunk = f.rem(task, chunkCount);
+      Value firstRow = f.mul(block, perBlock);
+      Value blockRows = f.min(perBlock, f.sub(count, firstRow));
+      // The tasks of a row block follow each other: its rows are copied by the first of this call.
+      Value fresh = arith::OrIOp::create(f.b, f.equal(task, f.begin),
+                                         f.equal(chunk, f.constant(0)));
+      f.ifThen(fresh, [&] { packRows(f, a, firstRow, blockRows); });
+      Value firstPanel = f.mul(chunk, perChunk);
+      Value endPanel = f.add(firstPanel, perChunk);
+      int64_t base = 0;
+      for (const LinearForm::Group &group : form.groups) {
+        Value from = f.max(f.constant(0), f.sub(firstPanel, f.constant(base)));
+        Value to = f.min(f.constant(panelsOf(group)), f.sub(endPanel, f.constant(base)));
+        f.loop(from, to, f.constant(1),
+               [&](Value panel) { emitPanel(f, group, a, firstRow, blockRows, panel); });
+        base += panelsOf(group);
+      }
+      if (form.norm)
+        f.ifThen(f.equal(chunkCount, f.constant(1)), [&] {
+          LLVM::CallOp::create(
+              f.b, TypeRange{}, normName() + ".body",
+              ValueRange{f.context, firstRow, f.add(firstRow, blockRows), f.worker});
+        });
+    });
+    f.finish();
+  }
+
+  void packRows(FunctionEmitter &f, Value a, Value firstRow, Value blockRows) {
+    emitPackRows(f, a, blockRows, Dim(sizes.columns), blockStride, [&](Value row) -> RowReader {
+      auto elements = std::make_shared<ElementEmitter>(f);
+      elements->provideArguments(kernel.body());
+      SmallVector<Value> lead = emitRowCoords(f, leading, f.add(firstRow, row));
+      return [this, elements, lead](Value column, Value mask) {
+        return elements->emit(linear.getX(), at(lead, column, mask));
+      };
+    });
+  }
+
+  /// One panel of each weight of a group, and all that is stored of it.
+  void emitPanel(FunctionEmitter &f, const LinearForm::Group &group, Value a, Value firstRow,
+                 Value blockRows, Value panel) {
+    const int64_t width = sizes.panelWidth;
+    Value strip = f.offset(a, f.constant(sizes.blocks * blockStride), 4);
+    for (auto [slot, index] : llvm::enumerate(group.weights)) {
+      Value weight = linear.getWeights()[index];
+      DType dtype = ElementEmitter::typeOf(weight).dtype;
+      Value source = f.offset(f.buffer(cast<BlockArgument>(weight).getArgNumber()),
+                              f.mul(panel, sizes.columns * width), sizeBytes(dtype));
+      Value target = f.offset(strip, f.constant(int64_t(slot) * stripStride), 4);
+      f.loop(f.constant(0), f.constant(sizes.blocks), f.constant(1), [&](Value block) {
+        Value first = f.mul(block, productBlock);
+        emitProduct(f, dtype,
+                    {.a = f.offset(a, f.mul(block, blockStride), 4),
+                     .b = f.offset(source, f.mul(first, width), sizeBytes(dtype)),
+                     .c = target,
+                     .k = f.min(f.constant(productBlock),
+                                f.sub(f.constant(sizes.columns), first)),
+                     .strideC = f.constant(width),
+                     .accumulate = block,
+                     .rows = blockRows});
+      });
+    }
+    emitEpilogue(f, group, strip, firstRow, blockRows, panel);
+  }
+
+  void emitEpilogue(FunctionEmitter &f, const LinearForm::Group &group, Value strip,
+                    Value firstRow, Value blockRows, Value panel) {
+    const int64_t columns = columnsOf(group);
+    Value firstColumn = f.mul(panel, sizes.panelWidth);
+    Value width = f.constant(sizes.panelWidth);
+    if (columns % sizes.panelWidth)
+      width = f.min(width, f.sub(f.constant(columns), firstColumn));
+    f.loop(f.constant(0), blockRows, f.constant(1), [&](Value row) {
+      Value matrixRow = f.add(firstRow, row);
+      SmallVector<Value> lead = emitRowCoords(f, leading, matrixRow);
+      Value stripRow = f.offset(strip, f.mul(row, sizes.panelWidth), 4);
+      emitColumns(f, width, columns % f.lanes() == 0, [&](Value inPanel, Value mask) {
+        ElementEmitter elements(f);
+        elements.provideArguments(kernel.body());
+        for (auto [slot, index] : llvm::enumerate(group.weights))
+          elements.provide(linear.getResult(index), [&, slot = slot, index = index](const Coords &c) {
+            return linearResult(f, elements, index,
+                                f.offset(stripRow, f.add(inPanel, int64_t(slot) * stripStride), 4),
+                                c);
+          });
+        Coords coords = at(lead, f.add(firstColumn, inPanel), mask);
+        storeAll(f, elements, group.stores, matrixRow, columns, coords);
+      });
+    });
+  }
+
+  /// Sum and bias, rounded to the result's dtype.
+  Value linearResult(FunctionEmitter &f, ElementEmitter &elements, unsigned index, Value sum,
+                     const Coords &coords) {
+    Value value = f.load(f.vec(f.f32()), sum);
+    if (!linear.getBiases().empty()) {
+      Coords biasAt = at({}, coords.index.back(), coords.mask);
+      value = arith::AddFOp::create(f.b, value, elements.emit(linear.getBiases()[index], biasAt));
+    }
+    return roundTo(f, value, ElementEmitter::typeOf(linear.getResult(index)).dtype);
+  }
+
+  /// All values first: a value may be read from where another is stored (layer_norm in place).
+  void storeAll(FunctionEmitter &f, ElementEmitter &elements, ArrayRef<LinearForm::Store> stores,
+                Value matrixRow, int64_t columns, const Coords &coords) {
+    SmallVector<Value> values;
+    for (const LinearForm::Store &store : stores)
+      values.push_back(elements.emit(store.value, coords));
+    for (auto [store, value] : llvm::zip(stores, values)) {
+      DType dtype = ElementEmitter::typeOf(store.value).dtype;
+      Value place = f.offset(f.buffer(kernel.numOperands() + store.output),
+                             f.add(f.mul(matrixRow, columns), coords.index.back()),
+                             sizeBytes(dtype));
+      elements.storeAt(value, dtype, place, coords.mask);
+    }
+  }
+
+  /// The second stage: rows of x lie in the memory of an output and are normalised from there.
+  void emitNorm() {
+    auto norm = cast<ir::LayerNormOp>(form.norm);
+    const TensorType type = ElementEmitter::typeOf(norm.getX());
+    const int64_t columns = type.shape[-1].value();
+    const bool wholeVectors = columns % lowering.target.lanes() == 0;
+    auto f = FunctionEmitter::body(lowering, norm.getLoc(), normName());
+    f.loop(f.begin, f.end, f.constant(1), [&](Value row) {
+      SmallVector<Value> lead = emitRowCoords(f, leading, row);
+      Value memory = f.offset(f.buffer(kernel.numOperands() + form.normInput),
+                              f.mul(row, columns), sizeBytes(type.dtype));
+      auto read = [&](Value column, Value mask) {
+        Value from = f.offset(memory, column, sizeBytes(type.dtype));
+        return loadConvert(f, f.maskedLoad(f.vec(storageType(f, type.dtype)), from, mask),
+                           type.dtype);
+      };
+      RowStatistics statistics = emitRowStatistics(
+          f, f.constant(columns), norm.getEpsilon().convertToDouble(), read);
+      emitColumns(f, f.constant(columns), wholeVectors, [&](Value column, Value mask) {
+        ElementEmitter elements(f);
+        elements.provideArguments(kernel.body());
+        auto affine = [&](Value vector) {
+          return vector ? elements.emit(vector, at({}, column, mask)) : Value();
+        };
+        Value before = read(column, mask);
+        Value normalised =
+            roundTo(f, emitNormalised(f, before, statistics, affine(norm.getWeight()),
+                                      affine(norm.getBias())),
+                    type.dtype);
+        elements.provide(norm.getX(), [=](const Coords &) { return before; });
+        elements.provide(norm.getResult(), [=](const Coords &) { return normalised; });
+        storeAll(f, elements, form.normStores, row, columns, at(lead, column, mask));
+      });
+    });
+    f.finish();
+  }
+
+  ModuleLowering &lowering;
+  Kernel &kernel;
+  LinearForm form;
+  ir::LinearOp linear;
+  TensorType x;
+  ArrayRef<Dim> leading;
+  Dim rows = 1;
+  LinearSizes sizes;
+  int64_t strips = 0, blockStride = 0, stripStride = 0; // strides in elements
+};
+
+} // namespace
+
+LogicalResult emitLinearKernel(ModuleLowering &lowering, Kernel &kernel) {
+  FailureOr<LinearForm> form =
+      analyseLinear(kernel.body(), kernel.anchor, [&] { return kernel.anchor->emitOpError(); });
+  if (failed(form))
+    return failure();
+  LinearKernel(lowering, kernel, std::move(*form)).emit();
+  return success();
+}
+
+} // namespace kiln::passes

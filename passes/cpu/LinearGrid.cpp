@@ -1,0 +1,67 @@
+#include "passes/cpu/LinearGrid.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
+using namespace mlir;
+
+namespace kiln::passes {
+namespace {
+
+/// Bytes of a block of x: beside it, L2 (1 MiB) holds the panels that stream through.
+constexpr int64_t blockBytes = 640 * 1024;
+/// Beyond this a larger block saves next to nothing: the weights are read once per block, and 120
+/// rows do 60 operations on each byte of them.
+constexpr int64_t mostRows = 120;
+/// Tasks for each thread: threads are slowed by strangers, and small tasks even that out.
+constexpr int64_t tasksPerThread = 4;
+/// Columns of a chunk, at least: each chunk may copy its rows of x anew, at about 0.15 cycles an
+/// element, while the product takes 1/16 to 1/32 cycle for each element and column.
+constexpr int64_t leastChunkColumns = 64;
+/// Multiplications below which waking a thread (about 5 microseconds) costs more than it gives; a
+/// row counts as at least 8, as products of few rows wait for memory.
+constexpr int64_t leastParallelWork = 1 << 19;
+
+} // namespace
+
+int64_t linearBlockRows(int64_t blocks) {
+  int64_t rows = blockBytes / (blocks * rowStride * 4) / rowGranule * rowGranule;
+  return std::clamp(rows, rowGranule, mostRows);
+}
+
+LinearGrid emitLinearGrid(FunctionEmitter &f, const LinearSizes &sizes, Value rows,
+                          bool wholeRows) {
+  LinearGrid grid;
+  Value one = f.constant(1), granule = f.constant(rowGranule);
+  Value threads = f.threadCount();
+  Value wanted = arith::SelectOp::create(f.b, f.lessThan(one, threads),
+                                         f.mul(threads, tasksPerThread), one);
+  auto blocksOf = [&](Value count) { return f.max(one, f.ceilDiv(rows, count)); };
+  auto wholeGranules = [&](Value count) {
+    return f.max(granule, f.mul(f.ceilDiv(count, granule), rowGranule));
+  };
+
+  Value fewest = blocksOf(f.constant(sizes.maxRows));
+  if (wholeRows) {
+    // Enough rows for everybody: as many row blocks as tasks are wanted, each with all of N.
+    Value enough = f.lessThan(f.mul(wanted, rowGranule), f.add(rows, one));
+    fewest = arith::SelectOp::create(f.b, enough, f.max(fewest, wanted), fewest);
+  }
+  grid.rowsPerBlock = wholeGranules(f.ceilDiv(rows, fewest));
+  grid.rowBlocks = blocksOf(grid.rowsPerBlock);
+
+  int64_t leastPanels = std::max<int64_t>(1, leastChunkColumns / sizes.panelWidth);
+  Value chunks = f.ceilDiv(wanted, grid.rowBlocks);
+  if (wholeRows) // a row block more or less than wanted is no reason to cut rows
+    chunks = arith::SelectOp::create(
+        f.b, f.lessThan(f.mul(grid.rowBlocks, f.constant(2)), wanted), chunks, one);
+  chunks = f.min(chunks, f.constant(std::max<int64_t>(1, sizes.panels / leastPanels)));
+  grid.panelsPerChunk = f.ceilDiv(f.constant(sizes.panels), chunks);
+  grid.panelsPerChunk = f.max(one, grid.panelsPerChunk);
+  grid.chunks = f.max(one, f.ceilDiv(f.constant(sizes.panels), grid.panelsPerChunk));
+
+  Value work = f.mul(f.max(rows, f.constant(8)), sizes.outputColumns * sizes.columns);
+  grid.parallel = f.lessThan(f.constant(leastParallelWork), work);
+  return grid;
+}
+
+} // namespace kiln::passes

@@ -1,0 +1,33 @@
+#pragma once
+
+#include "passes/cpu/Microkernel.h"
+
+namespace kiln::passes {
+
+/// What the cut of a linear's work depends on at compile time.
+struct LinearSizes {
+  int64_t columns = 0;       // K
+  int64_t blocks = 0;        // of productBlock in K
+  int64_t maxRows = 0;       // of a row block: see linearBlockRows
+  int64_t panels = 0;        // of all weights, those of a group counted once
+  int64_t outputColumns = 0; // N of all weights
+  int64_t panelWidth = 0;
+};
+
+/// Rows of x that are copied at once, a multiple of rowGranule: as many as keep the copy within
+/// part of L2 (1 MiB on the smallest CPU that Kiln is tuned for).
+int64_t linearBlockRows(int64_t blocks);
+
+/// How the launcher cuts the work, in i64 values: tasks are rowBlocks * chunks, the chunks of a row
+/// block one behind the other.
+struct LinearGrid {
+  mlir::Value rowsPerBlock, rowBlocks, panelsPerChunk, chunks;
+  mlir::Value parallel; // i1: worth waking other threads
+};
+
+/// `wholeRows`: prefer row blocks over all of N, so that a row is finished by the task that began
+/// it.
+LinearGrid emitLinearGrid(FunctionEmitter &f, const LinearSizes &sizes, mlir::Value rows,
+                          bool wholeRows);
+
+} // namespace kiln::passes

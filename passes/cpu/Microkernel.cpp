@@ -1,0 +1,122 @@
+#include "passes/cpu/Microkernel.h"
+
+#include "passes/cpu/ElementEmitter.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
+#include <functional>
+
+using namespace mlir;
+
+namespace kiln::passes {
+namespace {
+
+/// Rows of the tiles, largest first; the smallest is 1. Two vectors a row, the panel's two vectors
+/// and a broadcast must fit in the registers: 12 * 2 + 3 of 32, 6 * 2 + 3 of 16. Without FMA a
+/// product takes a register too: 4 * 2 + 4 of 16.
+ArrayRef<int64_t> tiles(const CpuTarget &target) {
+  static constexpr int64_t wide[] = {12, 8, 4, 2, 1}, narrow[] = {6, 4, 2, 1}, noFma[] = {4, 2, 1};
+  if (target.vectorRegisters >= 32)
+    return wide;
+  return target.fma ? ArrayRef<int64_t>(narrow) : ArrayRef<int64_t>(noFma);
+}
+
+void call(FunctionEmitter &f, StringRef name, ValueRange operands) {
+  LLVM::CallOp::create(f.b, TypeRange{}, name, operands);
+}
+
+/// C (=|+=) A @ B for a fixed number of rows: all of C's tile in registers over the loop on k.
+void emitTile(FunctionEmitter &caller, StringRef name, int64_t rows, DType panelType) {
+  ModuleLowering &lowering = caller.lowering;
+  Type p = caller.ptr(), i = caller.i64();
+  auto f = FunctionEmitter::helper(lowering, caller.b.getLoc(), name, {p, p, i, p, i, i});
+  auto argument = [&](unsigned index) { return f.function.getArgument(index); };
+  Value a = argument(0), panel = argument(1), k = argument(2), c = argument(3);
+  Value strideC = argument(4), accumulate = argument(5);
+  const int64_t lanes = f.lanes(), bytes = sizeBytes(panelType);
+  auto vector = f.vec(f.f32());
+
+  Value zero = arith::ConstantOp::create(f.b, f.b.getZeroAttr(vector));
+  SmallVector<Value> sums(rows * 2, zero);
+  sums = f.fold(f.constant(0), k, f.constant(1), sums, [&](Value step, ValueRange carried) {
+    Value source = f.offset(panel, f.mul(step, 2 * lanes), bytes);
+    SmallVector<Value, 2> columns;
+    for (int64_t j = 0; j < 2; ++j) {
+      Value stored = f.load(f.vec(storageType(f, panelType)),
+                            f.offsetBytes(source, f.constant(j * lanes * bytes)));
+      columns.push_back(loadConvert(f, stored, panelType));
+    }
+    SmallVector<Value> next;
+    Value column = f.offset(a, step, 4);
+    for (int64_t r = 0; r < rows; ++r) {
+      Value x = f.splat(
+          f.load(f.f32(), f.offsetBytes(column, f.constant(r * rowStride * 4))));
+      for (int64_t j = 0; j < 2; ++j)
+        next.push_back(f.multiplyAdd(x, columns[j], carried[r * 2 + j]));
+    }
+    return next;
+  });
+
+  auto place = [&](int64_t index) {
+    Value row = f.offset(c, f.mul(strideC, index / 2), 4);
+    return f.offsetBytes(row, f.constant(index % 2 * lanes * 4));
+  };
+  f.ifThen(
+      f.equal(accumulate, f.constant(0)),
+      [&] {
+        for (auto [index, sum] : llvm::enumerate(sums))
+          f.store(sum, place(index));
+      },
+      [&] {
+        for (auto [index, sum] : llvm::enumerate(sums)) {
+          Value pointer = place(index);
+          f.store(arith::AddFOp::create(f.b, f.load(vector, pointer), sum), pointer);
+        }
+      });
+  f.finish();
+}
+
+/// All rows: whole tiles of the largest kind, then one tile for what is left.
+void emitRows(FunctionEmitter &caller, StringRef name, DType panelType) {
+  ModuleLowering &lowering = caller.lowering;
+  ArrayRef<int64_t> kinds = tiles(lowering.target);
+  auto tileName = [&](int64_t rows) { return (name + "." + Twine(rows)).str(); };
+  for (int64_t rows : kinds)
+    emitTile(caller, tileName(rows), rows, panelType);
+
+  Type p = caller.ptr(), i = caller.i64();
+  auto f = FunctionEmitter::helper(lowering, caller.b.getLoc(), name, {p, p, i, p, i, i, i});
+  auto argument = [&](unsigned index) { return f.function.getArgument(index); };
+  Value rows = argument(6), strideC = argument(4);
+  auto tileAt = [&](Value row, int64_t kind) {
+    Value a = f.offset(argument(0), f.mul(row, rowStride), 4);
+    Value c = f.offset(argument(3), f.mul(row, strideC), 4);
+    call(f, tileName(kind), {a, argument(1), argument(2), c, strideC, argument(5)});
+  };
+  Value whole = f.mul(f.div(rows, f.constant(kinds[0])), kinds[0]);
+  f.loop(f.constant(0), whole, f.constant(kinds[0]), [&](Value row) { tileAt(row, kinds[0]); });
+  Value left = f.sub(rows, whole);
+  // The smallest tile that holds what is left.
+  std::function<void(size_t)> choose = [&](size_t kind) {
+    if (kind + 1 == kinds.size())
+      return tileAt(whole, kinds[kind]);
+    f.ifThen(
+        f.lessThan(f.constant(kinds[kind + 1]), left), [&] { tileAt(whole, kinds[kind]); },
+        [&] { choose(kind + 1); });
+  };
+  f.ifThen(f.lessThan(f.constant(0), left), [&] { choose(0); });
+  f.finish();
+}
+
+} // namespace
+
+int64_t tileRows(const CpuTarget &target) { return tiles(target).front(); }
+
+void emitProduct(FunctionEmitter &f, DType panelType, const ProductOperands &o) {
+  std::string name = ("gemm." + std::string(shortName(panelType)));
+  if (!f.lowering.module.lookupSymbol(name))
+    emitRows(f, name, panelType);
+  call(f, name, {o.a, o.b, o.k, o.c, o.strideC, o.accumulate, o.rows});
+}
+
+} // namespace kiln::passes

@@ -1,0 +1,59 @@
+#include "passes/cpu/MicrokernelPacking.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
+using namespace mlir;
+
+namespace kiln::passes {
+
+void emitColumns(FunctionEmitter &f, Value count, bool wholeVectors,
+                 llvm::function_ref<void(Value column, Value mask)> body) {
+  if (!wholeVectors)
+    return f.vectorLoop(count, body);
+  f.loop(f.constant(0), count, f.constant(f.lanes()), [&](Value column) { body(column, {}); });
+}
+
+void emitPackRows(FunctionEmitter &f, Value a, Value rows, const Dim &columns, int64_t blockStride,
+                  const RowSource &source) {
+  Value total = f.dimValue(columns);
+  Value blocks = f.ceilDiv(total, f.constant(productBlock));
+  bool wholeVectors = columns.isStatic() && columns.value() % f.lanes() == 0;
+  f.loop(f.constant(0), rows, f.constant(1), [&](Value row) {
+    RowReader read = source(row);
+    f.loop(f.constant(0), blocks, f.constant(1), [&](Value block) {
+      Value first = f.mul(block, productBlock);
+      Value count = f.min(f.constant(productBlock), f.sub(total, first));
+      Value to = f.offset(a, f.add(f.mul(block, blockStride), f.mul(row, rowStride)), 4);
+      // The last vector of a row is stored whole: there is room, and nobody reads what is beyond.
+      emitColumns(f, count, wholeVectors, [&](Value column, Value mask) {
+        f.store(read(f.add(first, column), mask), f.offset(to, column, 4));
+      });
+    });
+  });
+
+  // Tiles with more rows than are left read up to three rows more. What lies there cannot reach a
+  // result, but stale bits may be subnormal numbers, which are slow.
+  Value padded = f.mul(f.ceilDiv(rows, f.constant(4)), 4);
+  Value zero = arith::ConstantOp::create(f.b, f.b.getZeroAttr(f.vec(f.f32())));
+  f.loop(rows, padded, f.constant(1), [&](Value row) {
+    f.loop(f.constant(0), blocks, f.constant(1), [&](Value block) {
+      Value to = f.offset(a, f.add(f.mul(block, blockStride), f.mul(row, rowStride)), 4);
+      f.loop(f.constant(0), f.constant(productBlock), f.constant(f.lanes()),
+             [&](Value column) { f.store(zero, f.offset(to, column, 4)); });
+    });
+  });
+}
+
+void emitPackPanel(FunctionEmitter &f, Value panel, Value k, Value columns,
+                   const RowSource &source) {
+  const int64_t lanes = f.lanes();
+  f.loop(f.constant(0), k, f.constant(1), [&](Value row) {
+    RowReader read = source(row);
+    Value to = f.offset(panel, f.mul(row, 2 * lanes), 4);
+    f.vectorLoop(columns, [&](Value column, Value mask) {
+      f.store(read(column, mask), f.offset(to, column, 4));
+    });
+  });
+}
+
+} // namespace kiln::passes

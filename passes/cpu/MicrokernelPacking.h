@@ -1,0 +1,30 @@
+#pragma once
+
+#include "passes/cpu/Microkernel.h"
+
+#include <functional>
+
+namespace kiln::passes {
+
+/// Gives the elements of a row (f32 vectors) at a column; `mask` null where all lanes are wanted.
+using RowReader = std::function<mlir::Value(mlir::Value column, mlir::Value mask)>;
+/// Called once at the start of each row, where what depends on the row alone is computed.
+using RowSource = std::function<RowReader(mlir::Value row)>;
+
+/// Columns [0, count) in steps of lanes(), with a masked step at the end only where `wholeVectors`
+/// does not rule it out.
+void emitColumns(FunctionEmitter &f, mlir::Value count, bool wholeVectors,
+                 llvm::function_ref<void(mlir::Value column, mlir::Value mask)> body);
+
+/// A block of rows as the microkernel reads A: `a`[k / productBlock][row][k % productBlock], rows
+/// `rowStride` and k blocks `blockStride` elements apart; padding rows are cleared.
+/// `columns` may be symbolic.
+void emitPackRows(FunctionEmitter &f, mlir::Value a, mlir::Value rows, const Dim &columns,
+                  int64_t blockStride, const RowSource &source);
+
+/// `k` rows of at most panelWidth columns as a panel of B: `panel`[k][panelWidth] of float32.
+/// Columns beyond `columns` hold anything.
+void emitPackPanel(FunctionEmitter &f, mlir::Value panel, mlir::Value k, mlir::Value columns,
+                   const RowSource &source);
+
+} // namespace kiln::passes

@@ -1,0 +1,101 @@
+// Speed of kernels against what the machine can do. Not run by default:
+//   kiln-compiler-unit-tests --gtest_also_run_disabled_tests --gtest_filter='KernelSpeed*'
+#include "KernelHarness.h"
+#include "KernelText.h"
+
+#include <cstdio>
+#include <immintrin.h>
+#include <time.h>
+
+using namespace kiln;
+using namespace kiln::test;
+using codegen::Target;
+
+namespace {
+
+/// The wall clock; for one thread its own time, which leaves out what other programs took.
+double seconds(bool ownTime = false) {
+  timespec time;
+  clock_gettime(ownTime ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &time);
+  return time.tv_sec + time.tv_nsec * 1e-9;
+}
+
+/// GFLOP/s of one core with independent multiply-adds in registers: for 0.02 s.
+__attribute__((target("avx512f"))) double peak512() {
+  __m512 sums[12], x = _mm512_set1_ps(0.999f), y = _mm512_set1_ps(1e-3f);
+  for (auto &sum : sums)
+    sum = y;
+  double start = seconds(true);
+  constexpr int rounds = 200000;
+  for (int i = 0; i < rounds; ++i)
+    for (auto &sum : sums) {
+      sum = _mm512_fmadd_ps(sum, x, y);
+      asm volatile("" : "+v"(sum));
+    }
+  return rounds * 12. * 32 / (seconds(true) - start) / 1e9;
+}
+__attribute__((target("avx2,fma"))) double peak256() {
+  __m256 sums[10], x = _mm256_set1_ps(0.999f), y = _mm256_set1_ps(1e-3f);
+  for (auto &sum : sums)
+    sum = y;
+  double start = seconds(true);
+  constexpr int rounds = 400000;
+  for (int i = 0; i < rounds; ++i)
+    for (auto &sum : sums) {
+      sum = _mm256_fmadd_ps(sum, x, y);
+      asm volatile("" : "+x"(sum));
+    }
+  return rounds * 10. * 16 / (seconds(true) - start) / 1e9;
+}
+double peak(const Target &target) {
+  return target.avx512 ? peak512() : target.fma ? peak256() : 0;
+}
+
+/// Seconds of one call, the best of many, warm.
+double bestTime(CompiledKernel &kernel, const std::vector<Data> &inputs, std::vector<Data> &outputs,
+                const std::vector<int64_t> &dims, int threads, double budget = 0.3) {
+  std::vector<Data> packed = kernel.pack(inputs);
+  std::vector<void *> buffers;
+  for (Data &data : packed)
+    buffers.push_back(data.bytes.data());
+  for (Data &data : outputs)
+    buffers.push_back(data.bytes.data());
+  std::vector<std::byte> scratch(kernel.scratchBytes(dims) * threads + 64);
+  TestRuntime runtime(threads, &kernel);
+  double best = 1e9;
+  for (double start = seconds(); seconds() - start < budget;) {
+    double before = seconds(threads == 1);
+    kernel.call(runtime, buffers.data(), dims.data(), scratch);
+    best = std::min(best, seconds(threads == 1) - before);
+  }
+  return best;
+}
+
+TEST(KernelSpeed, DISABLED_linear) {
+  struct Case {
+    int64_t m, k, n;
+  };
+  for (const Target &target : Target::allOnHost())
+    for (const char *dtype : {"f32", "bf16"})
+      for (Case c : {Case{512, 768, 3072}, {512, 3072, 768}, {1024, 384, 1536}, {128, 384, 384},
+                     {64, 768, 3072}, {8, 768, 3072}, {1, 768, 3072}}) {
+        CompiledKernel kernel(plainLinear(dtype, c.n, c.k), target);
+        DType d = *parseDType(dtype);
+        std::vector<Data> inputs = {Data::random(d, {c.m, c.k}, 1), Data::random(d, {c.n, c.k}, 2),
+                                    Data::random(d, {c.n}, 3)};
+        std::vector<Data> outputs = {Data(d, {c.m, c.n})};
+        for (int threads : {1, 2}) {
+          double before = peak(target);
+          double time = bestTime(kernel, inputs, outputs, {c.m}, threads);
+          double top = std::max(before, peak(target)) * threads;
+          double flops = 2. * c.m * c.k * c.n / time / 1e9;
+          double bytes = double(c.k * c.n * sizeBytes(d)) / time / 1e9;
+          std::printf("%-10s %-4s %4ldx%ldx%ld, %d threads: %7.0f us, %6.1f GFLOP/s (%3.0f %% of "
+                      "peak %.0f), weights at %.1f GB/s; compiled in %.1f ms\n",
+                      target.name.c_str(), dtype, c.m, c.k, c.n, threads, time * 1e6, flops,
+                      100 * flops / top, top, bytes, kernel.compileMs);
+        }
+      }
+}
+
+} // namespace
