@@ -103,7 +103,8 @@ private:
         continue;
       for (Value operand : op.getOperands())
         if (dependent(operand) && !canFuseIntoLinearEpilogue(&op, operand))
-          return refuse("'" + op.getName().getStringRef() + "' cannot follow a linear in its kernel");
+          return refuse("'" + op.getName().getStringRef() +
+                        "' cannot follow a linear in its kernel");
       if (!isa<ir::LayerNormOp>(op))
         continue;
       if (form.norm)
@@ -162,7 +163,9 @@ private:
         form.normInput = store.output;
         return success();
       }
-    auto dtype = [](Value value) { return cast<RankedTensorType>(value.getType()).getElementType(); };
+    auto dtype = [](Value value) {
+      return cast<RankedTensorType>(value.getType()).getElementType();
+    };
     for (const LinearForm::Store &store : form.normStores)
       if (dtype(store.value) == dtype(x)) {
         form.normInput = store.output;

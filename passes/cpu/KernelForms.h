@@ -37,9 +37,9 @@ struct LinearForm {
   };
   mlir::Operation *linear = nullptr;
   llvm::SmallVector<Group> groups;
-  mlir::Operation *norm = nullptr;      // null if there is none
-  unsigned normInput = 0;               // the output whose memory holds the layer_norm's x
-  llvm::SmallVector<Store> normStores;  // stored by the second stage
+  mlir::Operation *norm = nullptr;     // null if there is none
+  unsigned normInput = 0;              // the output whose memory holds the layer_norm's x
+  llvm::SmallVector<Store> normStores; // stored by the second stage
 };
 
 using ErrorReporter = llvm::function_ref<mlir::InFlightDiagnostic()>;

@@ -12,6 +12,7 @@ KernelEmitter findKernelEmitter(Operation *anchor) {
   if (!anchor)
     return emitLoopKernel;
   static const llvm::StringMap<KernelEmitter> table = {
+      {"kiln.linear", emitLinearKernel},
       {"kiln.layer_norm", emitRowKernel},
       {"kiln.softmax", emitRowKernel},
       {"kiln.sum", emitRowKernel},

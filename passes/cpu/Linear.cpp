@@ -100,8 +100,8 @@ private:
       Value firstRow = f.mul(block, perBlock);
       Value blockRows = f.min(perBlock, f.sub(count, firstRow));
       // The tasks of a row block follow each other: its rows are copied by the first of this call.
-      Value fresh = arith::OrIOp::create(f.b, f.equal(task, f.begin),
-                                         f.equal(chunk, f.constant(0)));
+      Value fresh =
+          arith::OrIOp::create(f.b, f.equal(task, f.begin), f.equal(chunk, f.constant(0)));
       f.ifThen(fresh, [&] { packRows(f, a, firstRow, blockRows); });
       Value firstPanel = f.mul(chunk, perChunk);
       Value endPanel = f.add(firstPanel, perChunk);
@@ -151,8 +151,7 @@ private:
                     {.a = f.offset(a, f.mul(block, blockStride), 4),
                      .b = f.offset(source, f.mul(first, width), sizeBytes(dtype)),
                      .c = target,
-                     .k = f.min(f.constant(productBlock),
-                                f.sub(f.constant(sizes.columns), first)),
+                     .k = f.min(f.constant(productBlock), f.sub(f.constant(sizes.columns), first)),
                      .strideC = f.constant(width),
                      .accumulate = block,
                      .rows = blockRows});
@@ -161,8 +160,8 @@ private:
     emitEpilogue(f, group, strip, firstRow, blockRows, panel);
   }
 
-  void emitEpilogue(FunctionEmitter &f, const LinearForm::Group &group, Value strip,
-                    Value firstRow, Value blockRows, Value panel) {
+  void emitEpilogue(FunctionEmitter &f, const LinearForm::Group &group, Value strip, Value firstRow,
+                    Value blockRows, Value panel) {
     const int64_t columns = columnsOf(group);
     Value firstColumn = f.mul(panel, sizes.panelWidth);
     Value width = f.constant(sizes.panelWidth);
@@ -176,7 +175,8 @@ private:
         ElementEmitter elements(f);
         elements.provideArguments(kernel.body());
         for (auto [slot, index] : llvm::enumerate(group.weights))
-          elements.provide(linear.getResult(index), [&, slot = slot, index = index](const Coords &c) {
+          elements.provide(linear.getResult(index), [&, slot = slot,
+                                                     index = index](const Coords &c) {
             return linearResult(f, elements, index,
                                 f.offset(stripRow, f.add(inPanel, int64_t(slot) * stripStride), 4),
                                 c);
@@ -206,9 +206,9 @@ private:
       values.push_back(elements.emit(store.value, coords));
     for (auto [store, value] : llvm::zip(stores, values)) {
       DType dtype = ElementEmitter::typeOf(store.value).dtype;
-      Value place = f.offset(f.buffer(kernel.numOperands() + store.output),
-                             f.add(f.mul(matrixRow, columns), coords.index.back()),
-                             sizeBytes(dtype));
+      Value place =
+          f.offset(f.buffer(kernel.numOperands() + store.output),
+                   f.add(f.mul(matrixRow, columns), coords.index.back()), sizeBytes(dtype));
       elements.storeAt(value, dtype, place, coords.mask);
     }
   }
@@ -222,15 +222,15 @@ private:
     auto f = FunctionEmitter::body(lowering, norm.getLoc(), normName());
     f.loop(f.begin, f.end, f.constant(1), [&](Value row) {
       SmallVector<Value> lead = emitRowCoords(f, leading, row);
-      Value memory = f.offset(f.buffer(kernel.numOperands() + form.normInput),
-                              f.mul(row, columns), sizeBytes(type.dtype));
+      Value memory = f.offset(f.buffer(kernel.numOperands() + form.normInput), f.mul(row, columns),
+                              sizeBytes(type.dtype));
       auto read = [&](Value column, Value mask) {
         Value from = f.offset(memory, column, sizeBytes(type.dtype));
         return loadConvert(f, f.maskedLoad(f.vec(storageType(f, type.dtype)), from, mask),
                            type.dtype);
       };
-      RowStatistics statistics = emitRowStatistics(
-          f, f.constant(columns), norm.getEpsilon().convertToDouble(), read);
+      RowStatistics statistics =
+          emitRowStatistics(f, f.constant(columns), norm.getEpsilon().convertToDouble(), read);
       emitColumns(f, f.constant(columns), wholeVectors, [&](Value column, Value mask) {
         ElementEmitter elements(f);
         elements.provideArguments(kernel.body());
@@ -238,10 +238,10 @@ private:
           return vector ? elements.emit(vector, at({}, column, mask)) : Value();
         };
         Value before = read(column, mask);
-        Value normalised =
-            roundTo(f, emitNormalised(f, before, statistics, affine(norm.getWeight()),
-                                      affine(norm.getBias())),
-                    type.dtype);
+        Value normalised = roundTo(
+            f,
+            emitNormalised(f, before, statistics, affine(norm.getWeight()), affine(norm.getBias())),
+            type.dtype);
         elements.provide(norm.getX(), [=](const Coords &) { return before; });
         elements.provide(norm.getResult(), [=](const Coords &) { return normalised; });
         storeAll(f, elements, form.normStores, row, columns, at(lead, column, mask));

@@ -33,8 +33,8 @@ LinearGrid emitLinearGrid(FunctionEmitter &f, const LinearSizes &sizes, Value ro
   LinearGrid grid;
   Value one = f.constant(1), granule = f.constant(rowGranule);
   Value threads = f.threadCount();
-  Value wanted = arith::SelectOp::create(f.b, f.lessThan(one, threads),
-                                         f.mul(threads, tasksPerThread), one);
+  Value wanted =
+      arith::SelectOp::create(f.b, f.lessThan(one, threads), f.mul(threads, tasksPerThread), one);
   auto blocksOf = [&](Value count) { return f.max(one, f.ceilDiv(rows, count)); };
   auto wholeGranules = [&](Value count) {
     return f.max(granule, f.mul(f.ceilDiv(count, granule), rowGranule));
@@ -52,8 +52,8 @@ LinearGrid emitLinearGrid(FunctionEmitter &f, const LinearSizes &sizes, Value ro
   int64_t leastPanels = std::max<int64_t>(1, leastChunkColumns / sizes.panelWidth);
   Value chunks = f.ceilDiv(wanted, grid.rowBlocks);
   if (wholeRows) // a row block more or less than wanted is no reason to cut rows
-    chunks = arith::SelectOp::create(
-        f.b, f.lessThan(f.mul(grid.rowBlocks, f.constant(2)), wanted), chunks, one);
+    chunks = arith::SelectOp::create(f.b, f.lessThan(f.mul(grid.rowBlocks, f.constant(2)), wanted),
+                                     chunks, one);
   chunks = f.min(chunks, f.constant(std::max<int64_t>(1, sizes.panels / leastPanels)));
   grid.panelsPerChunk = f.ceilDiv(f.constant(sizes.panels), chunks);
   grid.panelsPerChunk = f.max(one, grid.panelsPerChunk);

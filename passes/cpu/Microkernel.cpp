@@ -49,8 +49,7 @@ void emitTile(FunctionEmitter &caller, StringRef name, int64_t rows, DType panel
     SmallVector<Value> next;
     Value column = f.offset(a, step, 4);
     for (int64_t r = 0; r < rows; ++r) {
-      Value x = f.splat(
-          f.load(f.f32(), f.offsetBytes(column, f.constant(r * rowStride * 4))));
+      Value x = f.splat(f.load(f.f32(), f.offsetBytes(column, f.constant(r * rowStride * 4))));
       for (int64_t j = 0; j < 2; ++j)
         next.push_back(f.multiplyAdd(x, columns[j], carried[r * 2 + j]));
     }

@@ -36,11 +36,11 @@ inline int64_t panelWidth(const CpuTarget &target) { return 2 * target.lanes(); 
 int64_t tileRows(const CpuTarget &target);
 
 struct ProductOperands {
-  mlir::Value a, b, c;       // pointers
-  mlir::Value k;             // i64, 0 to productBlock
-  mlir::Value strideC;       // i64, elements
-  mlir::Value accumulate;    // i64: 0 overwrites C
-  mlir::Value rows;          // i64
+  mlir::Value a, b, c;    // pointers
+  mlir::Value k;          // i64, 0 to productBlock
+  mlir::Value strideC;    // i64, elements
+  mlir::Value accumulate; // i64: 0 overwrites C
+  mlir::Value rows;       // i64
 };
 
 /// Calls the product; emits it into the module where it is not there yet. `panelType`: float32,

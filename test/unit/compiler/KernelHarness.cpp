@@ -71,8 +71,7 @@ void Data::set(int64_t index, double x) {
   });
 }
 
-Data Data::random(DType dtype, std::vector<int64_t> shape, uint32_t seed, double low,
-                  double high) {
+Data Data::random(DType dtype, std::vector<int64_t> shape, uint32_t seed, double low, double high) {
   Data data(dtype, std::move(shape));
   std::mt19937 engine(seed);
   std::uniform_real_distribution<double> values(low, high);
@@ -310,7 +309,7 @@ TestRuntime::TestRuntime(int threads, CompiledKernel *kernel)
     static_cast<const TestRuntime *>(runtime)->pool->run(tasks, body, context);
   };
   indexError = [](const KilnRuntime *runtime, int64_t site, int64_t index, int64_t position,
-                        int64_t) {
+                  int64_t) {
     if (CompiledKernel *kernel = static_cast<const TestRuntime *>(runtime)->kernel)
       kernel->badIndices.push_back({site, index, position});
   };

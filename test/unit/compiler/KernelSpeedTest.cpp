@@ -47,9 +47,7 @@ __attribute__((target("avx2,fma"))) double peak256() {
     }
   return rounds * 10. * 16 / (seconds(true) - start) / 1e9;
 }
-double peak(const Target &target) {
-  return target.avx512 ? peak512() : target.fma ? peak256() : 0;
-}
+double peak(const Target &target) { return target.avx512 ? peak512() : target.fma ? peak256() : 0; }
 
 /// Seconds of one call, the best of many, warm.
 double bestTime(CompiledKernel &kernel, const std::vector<Data> &inputs, std::vector<Data> &outputs,
@@ -77,8 +75,13 @@ TEST(KernelSpeed, DISABLED_linear) {
   };
   for (const Target &target : Target::allOnHost())
     for (const char *dtype : {"f32", "bf16"})
-      for (Case c : {Case{512, 768, 3072}, {512, 3072, 768}, {1024, 384, 1536}, {128, 384, 384},
-                     {64, 768, 3072}, {8, 768, 3072}, {1, 768, 3072}}) {
+      for (Case c : {Case{512, 768, 3072},
+                     {512, 3072, 768},
+                     {1024, 384, 1536},
+                     {128, 384, 384},
+                     {64, 768, 3072},
+                     {8, 768, 3072},
+                     {1, 768, 3072}}) {
         CompiledKernel kernel(plainLinear(dtype, c.n, c.k), target);
         DType d = *parseDType(dtype);
         std::vector<Data> inputs = {Data::random(d, {c.m, c.k}, 1), Data::random(d, {c.n, c.k}, 2),

@@ -38,7 +38,8 @@ void expectNear(const Data &actual, const std::vector<double> &expected, double 
 TEST_P(LinearTest, isTheProductAndBias) {
   for (auto [n, k] : {std::pair<int64_t, int64_t>{1, 1}, {37, 259}, {96, 64}, {64, 512}, {5, 0}}) {
     CompiledKernel kernel(plainLinear("f32", n, k), GetParam());
-    Data weight = Data::random(DType::float32, {n, k}, 1), bias = Data::random(DType::float32, {n}, 2);
+    Data weight = Data::random(DType::float32, {n, k}, 1),
+         bias = Data::random(DType::float32, {n}, 2);
     for (int64_t m : {0, 1, 2, 3, 5, 7, 8, 12, 13, 14, 31, 121, 130}) {
       SCOPED_TRACE(testing::Message() << m << "x" << k << "x" << n);
       Data x = Data::random(DType::float32, {m, k}, 3);
@@ -55,7 +56,8 @@ TEST_P(LinearTest, isTheProductAndBias) {
 TEST_P(LinearTest, aRowDoesNotDependOnTheOthers) {
   const int64_t n = 200, k = 300, m = 250;
   CompiledKernel kernel(plainLinear("f32", n, k), GetParam());
-  Data weight = Data::random(DType::float32, {n, k}, 1), bias = Data::random(DType::float32, {n}, 2);
+  Data weight = Data::random(DType::float32, {n, k}, 1),
+       bias = Data::random(DType::float32, {n}, 2);
   Data x = Data::random(DType::float32, {m, k}, 3);
   std::vector<Data> all = {Data(DType::float32, {m, n})};
   kernel.run({x, weight, bias}, all, {m}, 2);
@@ -69,13 +71,11 @@ TEST_P(LinearTest, aRowDoesNotDependOnTheOthers) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Targets, LinearTest, testing::ValuesIn(Target::allOnHost()),
-                         [](const auto &info) {
-                           std::string name = info.param.name;
-                           std::replace_if(
-                               name.begin(), name.end(), [](char c) { return !std::isalnum(c); },
-                               '_');
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Targets, LinearTest, testing::ValuesIn(Target::allOnHost()), [](const auto &info) {
+      std::string name = info.param.name;
+      std::replace_if(name.begin(), name.end(), [](char c) { return !std::isalnum(c); }, '_');
+      return name;
+    });
 
 } // namespace
