@@ -1,0 +1,34 @@
+#include "kiln/Stats.h"
+
+#include "runtime/ArtifactCache.h"
+#include "runtime/HostMemory.h"
+
+namespace kiln {
+
+std::string_view name(CacheHit hit) {
+  constexpr std::string_view names[] = {"none", "memory", "disk"};
+  return names[static_cast<std::size_t>(hit)];
+}
+
+static DeviceMemory find(const std::vector<DeviceMemory> &devices, Device device) {
+  for (const DeviceMemory &memory : devices)
+    if (memory.device == device)
+      return memory;
+  return {};
+}
+
+int64_t RuntimeStats::heldBytes(Device device) const { return find(devices, device).heldBytes; }
+int64_t RuntimeStats::peakBytes(Device device) const { return find(devices, device).peakBytes; }
+
+RuntimeStats runtimeStats() {
+  runtime::ArtifactCache::Counts counts = runtime::ArtifactCache::instance().counts();
+  RuntimeStats stats;
+  stats.compiles = counts.compiles;
+  stats.memoryHits = counts.memoryHits;
+  stats.diskHits = counts.diskHits;
+  for (const auto &[device, usage] : runtime::memoryUsageByDevice())
+    stats.devices.push_back({device, usage.heldBytes, usage.peakBytes});
+  return stats;
+}
+
+} // namespace kiln
