@@ -25,8 +25,8 @@ bool isKilnTensor(mlir::Type type);
 
 // Names of attributes on functions and their arguments.
 inline constexpr llvm::StringLiteral kernelAttrName = "kiln.kernel";
-inline constexpr llvm::StringLiteral roleAttrName = "kiln.role"; // "argument" or "weight"
-inline constexpr llvm::StringLiteral nameAttrName = "kiln.name"; // for messages
+inline constexpr llvm::StringLiteral roleAttrName = "kiln.role";     // "argument" or "weight"
+inline constexpr llvm::StringLiteral nameAttrName = "kiln.name";     // for messages
 inline constexpr llvm::StringLiteral deviceAttrName = "kiln.device"; // "gpu:0"; absent: CPU(0)
 inline constexpr llvm::StringLiteral constraintsAttrName = "kiln.constraints"; // of the module
 } // namespace kiln::ir

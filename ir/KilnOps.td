@@ -45,8 +45,9 @@ class Kiln_Unary<string mnemonic> : Kiln_TypedOp<mnemonic, [Kiln_Elementwise, Ki
   let assemblyFormat = "$x attr-dict `:` custom<ElementTypes>(type($x), type($result))";
 }
 
-class Kiln_Binary<string mnemonic, list<Trait> traits = []>
+class Kiln_Binary<string mnemonic, list<Trait> traits = [], bit folds = 0>
     : Kiln_TypedOp<mnemonic, [Kiln_Elementwise, Kiln_FoldsConstants] # traits> {
+  let hasFolder = folds;
   let summary = mnemonic # " of two tensors, element by element, broadcast against each other";
   let arguments = (ins Kiln_Tensor:$x, Kiln_Tensor:$y);
   let assemblyFormat =
@@ -78,10 +79,10 @@ def Kiln_IsNanOp : Kiln_Unary<"is_nan">;
 def Kiln_IsInfOp : Kiln_Unary<"is_inf">;
 def Kiln_NotOp : Kiln_Unary<"not">;
 
-def Kiln_AddOp : Kiln_Binary<"add", [Commutative]>;
-def Kiln_SubOp : Kiln_Binary<"sub">;
-def Kiln_MulOp : Kiln_Binary<"mul", [Commutative]>;
-def Kiln_DivOp : Kiln_Binary<"div">;
+def Kiln_AddOp : Kiln_Binary<"add", [Commutative], /*folds=*/1>;
+def Kiln_SubOp : Kiln_Binary<"sub", [], /*folds=*/1>;
+def Kiln_MulOp : Kiln_Binary<"mul", [Commutative], /*folds=*/1>;
+def Kiln_DivOp : Kiln_Binary<"div", [], /*folds=*/1>;
 def Kiln_FloorDivOp : Kiln_Binary<"floor_div">;
 def Kiln_ModOp : Kiln_Binary<"mod">;
 def Kiln_PowOp : Kiln_Binary<"pow">;
@@ -102,6 +103,7 @@ def Kiln_SelectOp : Kiln_TypedOp<"select", [Kiln_Elementwise, Kiln_FoldsConstant
   let arguments = (ins Kiln_Tensor:$condition, Kiln_Tensor:$x, Kiln_Tensor:$y);
   let assemblyFormat =
       "$condition `,` $x `,` $y attr-dict `:` functional-type(operands, $result)";
+  let hasFolder = 1;
 }
 
 def Kiln_CastOp : Kiln_TypedOp<"cast", [Kiln_Elementwise, Kiln_FoldsConstants]> {
@@ -109,6 +111,7 @@ def Kiln_CastOp : Kiln_TypedOp<"cast", [Kiln_Elementwise, Kiln_FoldsConstants]> 
   let arguments = (ins Kiln_Tensor:$x, TypeAttr:$dtype);
   let assemblyFormat = "$x `to` $dtype attr-dict `:` type($x) `->` type($result)";
   let hasFolder = 1;
+  let hasCanonicalizer = 1;
 }
 
 //===----------------------------------------------------------------------===//
@@ -145,18 +148,21 @@ class Kiln_ViewOp<string mnemonic>
 }
 
 def Kiln_BroadcastToOp : Kiln_ViewOp<"broadcast_to"> {
+  let hasCanonicalizer = 1;
   let summary = "x repeated along new axes and axes of size 1";
   let arguments = (ins Kiln_Tensor:$x, Kiln_DimsAttr:$shape);
   let assemblyFormat = "$x `to` $shape attr-dict `:` type($x) `->` type($result)";
 }
 
 def Kiln_ReshapeOp : Kiln_ViewOp<"reshape"> {
+  let hasCanonicalizer = 1;
   let summary = "the elements of x in order, in another shape of the same size";
   let arguments = (ins Kiln_Tensor:$x, Kiln_DimsAttr:$shape);
   let assemblyFormat = "$x `to` $shape attr-dict `:` type($x) `->` type($result)";
 }
 
 def Kiln_PermuteOp : Kiln_ViewOp<"permute"> {
+  let hasCanonicalizer = 1;
   let summary = "axis i of the result is axis axes[i] of x";
   let arguments = (ins Kiln_Tensor:$x, DenseI64ArrayAttr:$axes);
   let assemblyFormat = "$x $axes attr-dict `:` type($x) `->` type($result)";

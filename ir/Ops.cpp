@@ -8,73 +8,78 @@ using namespace mlir;
 
 namespace kiln::ir {
 
+static Inferred refused(ErrorKind kind, std::string message) {
+  Inferred inferred;
+  inferred.error = kind;
+  inferred.message = std::move(message);
+  return inferred;
+}
+
 /// ShapeRules on types of the dialect. `operation` is the full name, "kiln.matmul".
-static Inferred infer(StringRef operation, TypeRange operands, const Attributes &attributes) {
+static std::vector<Inferred> infer(StringRef operation, TypeRange operands,
+                                   const Attributes &attributes) {
   std::vector<TensorType> types;
   for (Type operand : operands) {
     if (!isKilnTensor(operand))
-      return {{}, ErrorKind::type, "operands must be tensors of a kiln dtype with known dims", ""};
+      return {refused(ErrorKind::type, "operands must be tensors of a kiln dtype with known dims")};
     types.push_back(toTensorType(operand));
   }
   operation.consume_front("kiln.");
   try {
-    return inferType(std::string_view(operation), types, attributes);
-  } catch (const std::exception &error) { // an attribute that is not there, an overflow of dims
-    return {{}, ErrorKind::value, error.what(), ""};
+    return inferTypes(std::string_view(operation), types, attributes);
+  } catch (const std::exception &error) { // an attribute of another kind
+    return {refused(ErrorKind::value, error.what())};
   }
 }
 
 static std::string describe(const Inferred &inferred) {
-  return inferred.label.empty() ? inferred.message
-                                : "(" + inferred.label + ") " + inferred.message;
+  return inferred.label.empty() ? inferred.message : "(" + inferred.label + ") " + inferred.message;
 }
 
 LogicalResult inferResultTypes(StringRef operation, MLIRContext *context,
                                std::optional<Location> location, TypeRange operands,
                                DictionaryAttr attributes, SmallVectorImpl<Type> &results) {
-  Inferred inferred = infer(operation, operands, toAttributes(attributes));
-  if (!inferred)
-    return emitOptionalError(location, "'", operation, "' op ", describe(inferred));
-  results.push_back(toMlirType(context, inferred.type));
+  for (const Inferred &inferred : infer(operation, operands, toAttributes(attributes))) {
+    if (!inferred)
+      return emitOptionalError(location, "'", operation, "' op ", describe(inferred));
+    results.push_back(toMlirType(context, inferred.type));
+  }
   return success();
 }
 
-/// Whether `result` has the type that the rules give for the operands.
-static LogicalResult verifyResult(Operation *op, OpResult result, TypeRange operands,
-                                  const Attributes &attributes) {
-  Inferred inferred = infer(op->getName().getStringRef(), operands, attributes);
-  if (!inferred)
-    return op->emitOpError() << describe(inferred);
-  Type expected = toMlirType(op->getContext(), inferred.type);
-  if (result.getType() != expected)
-    return op->emitOpError() << "has result type " << result.getType() << ", expected " << expected;
+/// Whether the results have the types that the rules give for the operands.
+static LogicalResult verifyResults(Operation *op, const Attributes &attributes) {
+  std::vector<Inferred> rules =
+      infer(op->getName().getStringRef(), op->getOperandTypes(), attributes);
+  if (!rules[0])
+    return op->emitOpError() << describe(rules[0]);
+  if (rules.size() != op->getNumResults())
+    return op->emitOpError() << "has " << op->getNumResults() << " results, expected "
+                             << rules.size();
+  for (auto [type, inferred] : llvm::zip(op->getResultTypes(), rules))
+    if (Type expected = toMlirType(op->getContext(), inferred.type); type != expected)
+      return op->emitOpError() << "has result type " << type << ", expected " << expected;
   return success();
 }
 
-LogicalResult verifyTyped(Operation *op) {
-  return verifyResult(op, op->getResult(0), op->getOperandTypes(), attributesOf(op));
-}
+LogicalResult verifyTyped(Operation *op) { return verifyResults(op, attributesOf(op)); }
 
 //===----------------------------------------------------------------------===//
 // linear
 //===----------------------------------------------------------------------===//
 
-/// The operands of one of the products: x, its weight and, if there are any, its bias.
-static SmallVector<Type> typesOfProduct(Type x, TypeRange weights, TypeRange biases, size_t index) {
-  SmallVector<Type> types{x, weights[index]};
-  if (!biases.empty())
-    types.push_back(biases[index]);
-  return types;
+/// The rules get all operands in one list and the number of weights beside it.
+static Attributes linearAttributes(size_t weights, bool transposed) {
+  return {{"transposed", transposed}, {"weights", static_cast<int64_t>(weights)}};
 }
 
 void LinearOp::build(OpBuilder &builder, OperationState &state, Value x, ValueRange weights,
                      ValueRange biases, bool transposed) {
-  Attributes attributes{{"transposed", transposed}};
-  SmallVector<Type> results;
-  for (size_t i = 0; i < weights.size(); ++i) {
-    Inferred inferred =
-        infer("linear", typesOfProduct(x.getType(), weights.getTypes(), biases.getTypes(), i),
-              attributes);
+  SmallVector<Type> operands{x.getType()}, results;
+  llvm::append_range(operands, weights.getTypes());
+  llvm::append_range(operands, biases.getTypes());
+  for (const Inferred &inferred :
+       infer("linear", operands, linearAttributes(weights.size(), transposed))) {
     if (!inferred)
       llvm::report_fatal_error(StringRef("kiln.linear: " + describe(inferred)));
     results.push_back(toMlirType(builder.getContext(), inferred.type));
@@ -83,20 +88,7 @@ void LinearOp::build(OpBuilder &builder, OperationState &state, Value x, ValueRa
 }
 
 LogicalResult LinearOp::verify() {
-  if (getWeights().empty() || getNumResults() != getWeights().size())
-    return emitOpError() << "has " << getWeights().size() << " weights and " << getNumResults()
-                         << " results, expected one result for each of at least one weight";
-  if (!getBiases().empty() && getBiases().size() != getWeights().size())
-    return emitOpError() << "has " << getBiases().size() << " biases for " << getWeights().size()
-                         << " weights, expected none or one for each";
-  Attributes attributes{{"transposed", getTransposed()}};
-  for (size_t i = 0; i < getNumResults(); ++i) {
-    SmallVector<Type> operands = typesOfProduct(getX().getType(), getWeights().getTypes(),
-                                                getBiases().getTypes(), i);
-    if (failed(verifyResult(*this, (*this)->getResult(i), operands, attributes)))
-      return failure();
-  }
-  return success();
+  return verifyResults(*this, linearAttributes(getWeights().size(), getTransposed()));
 }
 
 //===----------------------------------------------------------------------===//
@@ -125,12 +117,11 @@ ParseResult FusionOp::parse(OpAsmParser &parser, OperationState &result) {
 
 void FusionOp::print(OpAsmPrinter &printer) {
   printer << " (";
-  llvm::interleaveComma(llvm::zip(getBody().getArguments(), getInputs()), printer,
-                        [&](auto pair) {
-                          auto [argument, input] = pair;
-                          printer << argument << " = " << input << " : " << input.getType();
-                        });
-  printer << ") ";
+  llvm::interleaveComma(llvm::zip(getBody().getArguments(), getInputs()), printer, [&](auto pair) {
+    auto [argument, input] = pair;
+    printer << argument << " = " << input << " : " << input.getType();
+  });
+  printer << ')';
   printer.printArrowTypeList(getResultTypes());
   printer.printOptionalAttrDictWithKeyword((*this)->getAttrs());
   printer << ' ';

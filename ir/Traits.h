@@ -21,16 +21,16 @@ llvm::LogicalResult foldConstants(mlir::Operation *op, llvm::ArrayRef<mlir::Attr
 
 /// The result's type follows from operands and attributes by ShapeRules, which also hold all
 /// constraints.
-template <class ConcreteOp>
-class Typed : public mlir::OpTrait::TraitBase<ConcreteOp, Typed> {
+template <class ConcreteOp> class Typed : public mlir::OpTrait::TraitBase<ConcreteOp, Typed> {
 public:
   static llvm::LogicalResult verifyTrait(mlir::Operation *op) { return verifyTyped(op); }
 
-  static llvm::LogicalResult
-  inferReturnTypes(mlir::MLIRContext *context, std::optional<mlir::Location> location,
-                   mlir::ValueRange operands, mlir::DictionaryAttr attributes,
-                   mlir::OpaqueProperties properties, mlir::RegionRange,
-                   llvm::SmallVectorImpl<mlir::Type> &results) {
+  static llvm::LogicalResult inferReturnTypes(mlir::MLIRContext *context,
+                                              std::optional<mlir::Location> location,
+                                              mlir::ValueRange operands,
+                                              mlir::DictionaryAttr attributes,
+                                              mlir::OpaqueProperties properties, mlir::RegionRange,
+                                              llvm::SmallVectorImpl<mlir::Type> &results) {
     // An operation that is being built has its attributes in one place or the other.
     if constexpr (ConcreteOp::hasProperties())
       if (properties)

@@ -50,8 +50,7 @@ bool isKilnTensor(mlir::Type type) {
   if (!tensor || !toDType(tensor.getElementType()))
     return false;
   // The encoding's own verifier has compared it with the shape.
-  return tensor.getEncoding() ? llvm::isa<DimsAttr>(tensor.getEncoding())
-                              : tensor.hasStaticShape();
+  return tensor.getEncoding() ? llvm::isa<DimsAttr>(tensor.getEncoding()) : tensor.hasStaticShape();
 }
 
 Shape shapeOf(mlir::Type type) {
@@ -164,8 +163,8 @@ mlir::ArrayAttr toMlirAttribute(mlir::MLIRContext *context,
     mlir::NamedAttribute dim = builder.getNamedAttr("dim", DimsAttr::get(context, constraint.dim));
     mlir::NamedAttribute bound =
         constraint.kind == Constraint::Kind::between
-            ? builder.getNamedAttr(
-                  "between", builder.getDenseI64ArrayAttr({constraint.low, constraint.high}))
+            ? builder.getNamedAttr("between",
+                                   builder.getDenseI64ArrayAttr({constraint.low, constraint.high}))
             : builder.getNamedAttr("multiple_of", builder.getI64IntegerAttr(constraint.low));
     entries.push_back(builder.getDictionaryAttr({dim, bound}));
   }

@@ -7,7 +7,8 @@
 
 #include <optional>
 
-/// Types and attributes of ir/Graph and of the dialect, each as the other. No operation is known here.
+/// Types and attributes of ir/Graph and of the dialect, each as the other. No operation is known
+/// here.
 namespace kiln::ir {
 
 /// `i1` for booleans, `i8`… for signed and `ui8`… for unsigned integers.

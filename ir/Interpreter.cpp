@@ -1,0 +1,147 @@
+#include "ir/Interpreter.h"
+
+#include "ir/Import.h"
+#include "ir/InterpreterOps.h"
+#include "ir/KilnDialect.h"
+#include "ir/TypeConversion.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/IR/Verifier.h"
+
+using namespace mlir;
+
+namespace kiln::ir {
+namespace {
+
+/// Checks arguments against the types of a function and finds what its dims stand for.
+class Binder {
+public:
+  explicit Binder(DimBindings known) : dims(std::move(known)) {}
+
+  /// Names that stand alone get their sizes here; everything else is compared in `check`.
+  void bind(TypeRange types, std::span<const Array> arguments) {
+    if (types.size() != arguments.size())
+      throw ValueError("expected " + std::to_string(types.size()) + " arguments, got " +
+                       std::to_string(arguments.size()));
+    for (auto [index, type] : llvm::enumerate(types)) {
+      TensorType expected = toTensorType(type);
+      const Array &argument = arguments[index];
+      if (expected.dtype != argument.dtype || expected.rank() != argument.rank())
+        throw ValueError("argument " + std::to_string(index) + ": expected " + expected.str() +
+                         ", got " + argument.toHost().type.str());
+      for (int64_t axis = 0; axis < expected.rank(); ++axis)
+        if (const Dim &dim = expected.shape[axis]; dim.isName())
+          bind(dim.str(), argument.sizes[static_cast<size_t>(axis)], index, axis);
+    }
+    for (auto [index, type] : llvm::enumerate(types))
+      check(toTensorType(type), arguments[index], index);
+  }
+
+  DimBindings dims;
+
+private:
+  void bind(const std::string &name, int64_t size, size_t argument, int64_t axis) {
+    auto [origin, isNew] = origins.try_emplace(name, std::pair(argument, axis));
+    if (isNew)
+      dims[name] = size;
+    else if (dims[name] != size)
+      throw ValueError("argument " + std::to_string(argument) + ": symbolic dimension \"" + name +
+                       "\": expected " + std::to_string(dims[name]) + " (from argument " +
+                       std::to_string(origin->second.first) + ", dim " +
+                       std::to_string(origin->second.second) + "), got " + std::to_string(size));
+  }
+
+  void check(const TensorType &expected, const Array &argument, size_t index) {
+    for (int64_t axis = 0; axis < expected.rank(); ++axis) {
+      int64_t size = expected.shape[axis].evaluate(dims);
+      int64_t got = argument.sizes[static_cast<size_t>(axis)];
+      if (size != got)
+        throw ValueError("argument " + std::to_string(index) + ": dim " + std::to_string(axis) +
+                         ": expected " + std::to_string(size) + ", got " + std::to_string(got));
+    }
+  }
+
+  std::map<std::string, std::pair<size_t, int64_t>> origins; // name -> argument, axis
+};
+
+class Interpreter {
+public:
+  explicit Interpreter(ModuleOp module) : module(module) {}
+
+  /// Runs a function. Dims that its arguments do not say keep the caller's values.
+  std::vector<Array> call(StringRef name, std::vector<Array> arguments, DimBindings callerDims) {
+    auto function = module.lookupSymbol<func::FuncOp>(name);
+    if (!function || function.isExternal())
+      throw ValueError("the module has no function @" + name.str());
+    Binder binder(std::move(callerDims));
+    binder.bind(function.getArgumentTypes(), arguments);
+    return runBlock(function.getBody().front(), std::move(arguments), binder.dims);
+  }
+
+private:
+  /// The operands of the terminator.
+  std::vector<Array> runBlock(Block &block, std::vector<Array> arguments, const DimBindings &dims) {
+    llvm::DenseMap<Value, Array> values;
+    for (auto [argument, value] : llvm::zip(block.getArguments(), arguments))
+      values.try_emplace(argument, std::move(value));
+    for (Operation &op : block) {
+      std::vector<Array> operands;
+      for (Value operand : op.getOperands())
+        operands.push_back(values.at(operand));
+      if (op.hasTrait<OpTrait::IsTerminator>())
+        return operands;
+      std::vector<Array> results = run(op, std::move(operands), dims);
+      for (auto [result, value] : llvm::zip(op.getResults(), results))
+        values.try_emplace(result, std::move(value));
+    }
+    throw std::logic_error("a block without a terminator");
+  }
+
+  std::vector<Array> run(Operation &op, std::vector<Array> operands, const DimBindings &dims) {
+    if (auto launch = dyn_cast<LaunchOp>(op))
+      return call(launch.getKernel(), std::move(operands), dims);
+    if (auto fusion = dyn_cast<FusionOp>(op))
+      return runBlock(fusion.getBody().front(), std::move(operands), dims);
+    if (!isa_and_nonnull<KilnDialect>(op.getDialect()) ||
+        !findOpFunction(std::string_view(op.getName().stripDialect())))
+      throw ValueError("the interpreter does not know " + op.getName().getStringRef().str());
+    return evaluateOp(&op, operands, dims);
+  }
+
+  ModuleOp module;
+};
+
+} // namespace
+
+static Evaluation failed(ErrorKind kind, std::string message) {
+  return {{}, kind, std::move(message)};
+}
+
+Evaluation interpret(ModuleOp module, std::span<const HostTensor> arguments) {
+  try {
+    std::vector<Array> values(arguments.begin(), arguments.end());
+    Evaluation evaluation;
+    for (const Array &result : Interpreter(module).call("main", std::move(values), {}))
+      evaluation.results.push_back(result.toHost());
+    return evaluation;
+  } catch (const IndexError &error) {
+    return failed(ErrorKind::index, error.what());
+  } catch (const Error &error) {
+    return failed(ErrorKind::value, error.what());
+  }
+}
+
+Evaluation interpretGraph(const Graph &graph, std::span<const HostTensor> arguments) {
+  MLIRContext context(MLIRContext::Threading::DISABLED);
+  context.loadDialect<KilnDialect, func::FuncDialect>();
+  std::string messages;
+  ScopedDiagnosticHandler handler(
+      &context, [&](Diagnostic &diagnostic) { messages += diagnostic.str() + "\n"; });
+  OwningOpRef<ModuleOp> module = importGraph(graph, context);
+  if (mlir::failed(verify(*module)))
+    return failed(ErrorKind::compile, messages);
+  return interpret(*module, arguments);
+}
+
+} // namespace kiln::ir

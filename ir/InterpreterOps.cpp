@@ -1,0 +1,75 @@
+#include "ir/InterpreterOps.h"
+
+#include "ir/InterpreterElements.h"
+#include "ir/TypeConversion.h"
+
+#include <map>
+
+namespace kiln::ir {
+
+using Results = std::vector<Array>;
+
+int64_t OpCall::axis() const {
+  auto axis = attributes.get<int64_t>("axis");
+  return axis < 0 ? axis + operand(0).rank() : axis;
+}
+
+/// An element of the result from the elements of the operands at the same place.
+template <class F> static Results elementwise(const OpCall &call, F element) {
+  Array result = call.result();
+  std::vector<Sizes> offsets;
+  for (const Array &operand : call.operands)
+    offsets.push_back(offsetsOf(result.sizes, broadcastStrides(operand.sizes, result.sizes)));
+  auto at = [&](size_t operand, int64_t i) {
+    return call.operand(operand)
+        .values[static_cast<size_t>(offsets[operand][static_cast<size_t>(i)])];
+  };
+  for (int64_t i = 0; i < result.numElements(); ++i)
+    result.set(i, element([&](size_t operand) { return at(operand, i); }));
+  return {result};
+}
+
+/// The operations of ir/Elementwise.def.
+static Results fromTable(const OpCall &call) {
+  const ElementFunction *function =
+      findElementFunction(std::string_view(call.op->getName().stripDialect()));
+  size_t last = call.operands.size() - 1;
+  return elementwise(call, [&](auto operand) {
+    return function->apply(call.operand(0).dtype, operand(0), operand(last));
+  });
+}
+
+static Results select(const OpCall &call) {
+  return elementwise(call, [](auto operand) { return operand(operand(0).integer ? 1 : 2); });
+}
+
+static Results cast(const OpCall &call) {
+  return elementwise(call, [&](auto operand) {
+    return castElement(call.operand(0).dtype, call.types[0].dtype, operand(0));
+  });
+}
+
+OpFunction findOpFunction(std::string_view op) {
+  static const auto functions = [] {
+    std::map<std::string_view, OpFunction> all{{"select", select}, {"cast", cast}};
+    for (auto family : {movementFunctions(), rowFunctions(), productFunctions()})
+      all.insert(family.begin(), family.end());
+    return all;
+  }();
+  auto found = functions.find(op);
+  if (found != functions.end())
+    return found->second;
+  return findElementFunction(op) ? fromTable : nullptr;
+}
+
+Results evaluateOp(mlir::Operation *op, std::span<const Array> operands, const DimBindings &dims) {
+  OpCall call{op, attributesOf(op), operands, dims, {}};
+  for (mlir::Type type : op->getResultTypes()) {
+    TensorType symbolic = toTensorType(type);
+    call.types.emplace_back(symbolic.dtype,
+                            Shape(std::span<const int64_t>(symbolic.shape.evaluate(dims))), CPU());
+  }
+  return findOpFunction(std::string_view(op->getName().stripDialect()))(call);
+}
+
+} // namespace kiln::ir

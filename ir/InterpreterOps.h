@@ -1,0 +1,43 @@
+#pragma once
+
+#include "ir/InterpreterArray.h"
+
+#include <string_view>
+
+#include "mlir/IR/Operation.h"
+
+/// Operations by name, for the interpreter and for folding.
+namespace kiln::ir {
+
+/// An operation about to be computed.
+struct OpCall {
+  mlir::Operation *op;
+  Attributes attributes;           // of `op`
+  std::span<const Array> operands; // as many as `op` has
+  const DimBindings &dims;         // what names stand for
+  std::vector<TensorType> types;   // of the results, static
+
+  const Array &operand(size_t i) const { return operands[i]; }
+  /// A result to fill in.
+  Array result(size_t i = 0) const { return Array(types[i].dtype, types[i].shape.sizes()); }
+  /// The attribute `axis`, counted from the front.
+  int64_t axis() const;
+};
+
+/// Operations with one result give it; those with more give all.
+using OpFunction = std::vector<Array> (*)(const OpCall &);
+
+/// Null for an operation that the interpreter's control flow handles (launch, fusion, return).
+OpFunction findOpFunction(std::string_view op);
+
+/// The results of an operation that `findOpFunction` knows. Errors: IndexError, of gather.
+std::vector<Array> evaluateOp(mlir::Operation *op, std::span<const Array> operands,
+                              const DimBindings &dims);
+
+// By family: InterpreterMovement.cpp, InterpreterRows.cpp, InterpreterProducts.cpp.
+using OpEntry = std::pair<const std::string_view, OpFunction>;
+std::span<const OpEntry> movementFunctions();
+std::span<const OpEntry> rowFunctions();
+std::span<const OpEntry> productFunctions();
+
+} // namespace kiln::ir
