@@ -6,6 +6,7 @@
 #include "codegen/cpu/ObjectEmitter.h"
 #include "ir/Import.h"
 #include "ir/KilnDialect.h"
+#include "ir/ShapeRules.h"
 #include "passes/Pipelines.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -132,7 +133,7 @@ private:
     auto text = [](Attribute attribute) { return cast<StringAttr>(attribute).str(); };
     runtime::Artifact &artifact = result.artifact;
     artifact.target = target.name;
-    artifact.constraints = graph.constraints;
+    artifact.constraints = ir::allConstraints(graph);
     for (Attribute symbol : list("symbols"))
       artifact.symbols.push_back(text(symbol));
     for (auto [input, packings] : llvm::zip(graph.inputs, list("packings"))) {

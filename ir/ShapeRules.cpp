@@ -3,6 +3,7 @@
 #include "ir/ShapeRulesFamilies.h"
 
 #include <algorithm>
+#include <limits>
 #include <stdexcept>
 #include <unordered_map>
 
@@ -138,6 +139,24 @@ Inferred broadcastShapes(std::span<const Shape> shapes) {
   return inferred;
 }
 
+std::vector<Constraint> allConstraints(const Graph &graph) {
+  std::vector<Constraint> constraints;
+  auto add = [&](const Constraint &constraint) {
+    if (std::find(constraints.begin(), constraints.end(), constraint) == constraints.end())
+      constraints.push_back(constraint);
+  };
+  std::for_each(graph.constraints.begin(), graph.constraints.end(), add);
+  std::vector<TensorType> operands;
+  for (const Node &node : graph.nodes) {
+    operands.clear();
+    for (ValueId operand : node.operands)
+      operands.push_back(graph.type(operand));
+    for (const Constraint &constraint : inferType(node.op, operands, node.attributes).assumptions)
+      add(constraint);
+  }
+  return constraints;
+}
+
 bool isNonNegative(const Dim &dim) {
   using Kind = Dim::Step::Kind;
   if (dim.isStatic())
@@ -189,9 +208,18 @@ void requireSameDType(const TensorType &x, std::string_view xName, const TensorT
     fail(ErrorKind::type, label, "dtypes differ: {}", show(xName, x, yName, y));
 }
 
-void requireNonNegative(const Shape &shape, const char *label) {
+bool assumeNonNegative(const Use &use, const Dim &dim) {
+  if (isNonNegative(dim))
+    return true;
+  if (dim.isStatic())
+    return false;
+  use.assumptions.push_back(dim.between(0, std::numeric_limits<int64_t>::max()));
+  return true;
+}
+
+void requireNonNegative(const Use &use, const Shape &shape, const char *label) {
   for (const Dim &dim : shape)
-    if (dim.isStatic() && dim.value() < 0)
+    if (!assumeNonNegative(use, dim))
       fail(ErrorKind::type, label, "dimensions must be non-negative: {}", shape.str());
 }
 

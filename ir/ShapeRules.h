@@ -43,6 +43,9 @@ const OpArity *findOp(std::string_view op);
 /// dim is an error (nothing is known of it). The result's dtype and device mean nothing.
 Inferred broadcastShapes(std::span<const Shape> shapes);
 
+/// The constraints of `graph` and all that its nodes assume, none twice: what a call must satisfy.
+std::vector<Constraint> allConstraints(const Graph &graph);
+
 /// Whether `dim` is at least 0 for all sizes that its names may have; false where that is unknown.
 bool isNonNegative(const Dim &dim);
 

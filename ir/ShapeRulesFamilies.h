@@ -45,8 +45,10 @@ void requireFloat(const TensorType &x, std::string_view name, const char *label)
 void requireNumber(const TensorType &x, std::string_view name, const char *label);
 void requireSameDType(const TensorType &x, std::string_view xName, const TensorType &y,
                       std::string_view yName, const char *label);
-/// Dims of an attribute `shape`: none is a negative number.
-void requireNonNegative(const Shape &shape, const char *label);
+/// Whether `dim` is at least 0, which is assumed where it is not known.
+bool assumeNonNegative(const Use &use, const Dim &dim);
+/// The same for the dims of an attribute `shape`.
+void requireNonNegative(const Use &use, const Shape &shape, const char *label);
 
 /// Broadcasts `from`, right-aligned, to `to`. Nothing where that works, else the axes that differ.
 struct AxisPair {

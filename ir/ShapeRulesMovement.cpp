@@ -1,13 +1,11 @@
 #include "ir/ShapeRulesFamilies.h"
 
-#include <limits>
-
 namespace kiln::ir::rules {
 
 std::vector<TensorType> broadcastTo(const Use &use) {
   const TensorType &x = use[0];
   const auto &shape = use.attributes.get<Shape>("shape");
-  requireNonNegative(shape, "C1");
+  requireNonNegative(use, shape, "C1");
   if (shape.rank() < x.rank())
     fail(ErrorKind::value, "C2", "cannot broadcast to fewer dims: {} to {}", show("x", x),
          shape.str());
@@ -23,7 +21,7 @@ std::vector<TensorType> broadcastTo(const Use &use) {
 std::vector<TensorType> reshape(const Use &use) {
   const TensorType &x = use[0];
   const auto &shape = use.attributes.get<Shape>("shape");
-  requireNonNegative(shape, "C1");
+  requireNonNegative(use, shape, "C1");
   Dim before = x.shape.numElements(), after = shape.numElements();
   if (before == after)
     return {{x.dtype, shape, x.device}};
@@ -59,16 +57,6 @@ std::vector<TensorType> permute(const Use &use) {
     dims.push_back(x.shape[axis]);
   }
   return {{x.dtype, Shape(std::move(dims)), x.device}};
-}
-
-/// True if `dim` >= 0 is known or left to a guard; false if it is known not to hold.
-static bool assumeNonNegative(const Use &use, const Dim &dim) {
-  if (isNonNegative(dim))
-    return true;
-  if (dim.isStatic())
-    return false;
-  use.assumptions.push_back(dim.between(0, std::numeric_limits<int64_t>::max()));
-  return true;
 }
 
 std::vector<TensorType> slice(const Use &use) {

@@ -1,7 +1,5 @@
 #include "ir/ShapeRulesFamilies.h"
 
-#include <limits>
-
 namespace kiln::ir::rules {
 
 std::vector<TensorType> constant(const Use &use) {
@@ -26,7 +24,7 @@ std::vector<TensorType> iota(const Use &use) {
   auto dtype = use.attributes.get<DType>("dtype");
   if (shape.rank() != 1)
     fail(ErrorKind::value, "C1", "expected a shape of one dim, got {}", shape.str());
-  requireNonNegative(shape, "C1");
+  requireNonNegative(use, shape, "C1");
   if (dtype == DType::boolean)
     fail(ErrorKind::type, "C2", "expected numbers, not booleans");
   const Attribute *start = use.attributes.find("start"), *step = use.attributes.find("step");
@@ -44,8 +42,6 @@ std::vector<TensorType> iota(const Use &use) {
       fail(ErrorKind::value, "C4", "numbers from {} by {} overflow {} within {} elements",
            std::get<int64_t>(*start), std::get<int64_t>(*step), shortName(dtype), shape[0].str());
   }
-  if (!isNonNegative(shape[0]))
-    use.assumptions.push_back(shape[0].between(0, std::numeric_limits<int64_t>::max()));
   return {{dtype, shape, CPU()}};
 }
 
