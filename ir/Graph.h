@@ -68,7 +68,7 @@ struct Node {
   std::string op; // "matmul"
   std::vector<ValueId> operands;
   Attributes attributes;
-  TensorType type; // what ShapeRules inferred
+  TensorType type;      // what ShapeRules inferred
   std::string location; // "net.cpp:42"; no part of the key
 };
 
