@@ -143,9 +143,8 @@ CompiledKernel::CompiledKernel(const std::string &text, const codegen::Target &t
   passes::Kernel kernel{function, "k", nullptr};
   std::set<std::string> names;
   for (Operation &op : kernel.body()) {
-    passes::KernelEmitter emitter = passes::findKernelEmitter(&op);
-    if (emitter)
-      kernel.anchor = &op;
+    if (!kernel.anchor && passes::findKernelEmitter(&op))
+      kernel.anchor = &op; // a layer_norm may follow a linear
   }
   for (Type type : function.getArgumentTypes())
     collectNames(type, names);
@@ -162,10 +161,12 @@ CompiledKernel::CompiledKernel(const std::string &text, const codegen::Target &t
   lowering.module = *module;
   lowering.target = target.forPasses();
   lowering.symbols = symbols;
-  if (failed(passes::findKernelEmitter(kernel.anchor)(lowering, kernel))) {
-    ADD_FAILURE() << "the kernel was refused";
+  ScopedDiagnosticHandler handler(&context.context, [&](Diagnostic &diagnostic) {
+    refusal += diagnostic.str();
+    return success();
+  });
+  if (failed(passes::findKernelEmitter(kernel.anchor)(lowering, kernel)))
     return;
-  }
   scratchPerThread = lowering.scratchPerThread;
   for (unsigned i = 0; i < function.getNumArguments(); ++i) {
     auto packing = function.getArgAttrOfType<StringAttr>(i, "kiln.packing");
@@ -213,8 +214,10 @@ int CompiledKernel::call(const KilnRuntime &runtime, void *const *buffers, const
 
 int CompiledKernel::run(const std::vector<Data> &inputs, std::vector<Data> &outputs,
                         const std::vector<int64_t> &dims, int threads) {
-  if (!image)
+  if (!image) {
+    ADD_FAILURE() << "refused: " << refusal;
     return -1;
+  }
   badIndices.clear();
   std::vector<Data> packed = pack(inputs);
   constexpr size_t guardBytes = 256;
@@ -239,6 +242,12 @@ int CompiledKernel::run(const std::vector<Data> &inputs, std::vector<Data> &outp
         << "wrote beyond output " << i;
   }
   return status;
+}
+
+std::string targetTestName(const codegen::Target &target) {
+  std::string name = target.name;
+  std::replace_if(name.begin(), name.end(), [](unsigned char c) { return !std::isalnum(c); }, '_');
+  return name;
 }
 
 /// Threads that wait for work; each takes tasks one by one.

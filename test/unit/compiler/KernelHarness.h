@@ -7,6 +7,9 @@
 #include "passes/cpu/KernelBuilder.h"
 #include "runtime/Abi.h"
 
+#include <gmock/gmock.h>
+
+#include <array>
 #include <memory>
 #include <random>
 #include <string>
@@ -43,8 +46,8 @@ public:
   CompiledKernel(const std::string &text, const codegen::Target &target);
 
   /// Runs with as many threads. `dims`: values of the symbols in the order of their names.
-  /// Returns what the launcher returned. Output buffers have guard bytes behind them, which are
-  /// checked.
+  /// Returns what the launcher returned; a refused kernel fails the test. Output buffers have guard
+  /// bytes behind them, which are checked.
   int run(const std::vector<Data> &inputs, std::vector<Data> &outputs,
           const std::vector<int64_t> &dims, int threads);
 
@@ -55,7 +58,8 @@ public:
   /// Bytes of scratch memory for each thread.
   int64_t scratchBytes(const std::vector<int64_t> &dims) const;
 
-  std::string assembly;
+  std::string assembly; // where KILN_TEST_ASSEMBLY is set
+  std::string refusal;  // diagnostics of a kernel that was refused; empty otherwise
   /// Indices that the kernel reported, (site, index, position).
   std::vector<std::array<int64_t, 3>> badIndices;
   double compileMs = 0;
@@ -66,6 +70,9 @@ private:
   Dim scratchPerThread = 0;
   std::unique_ptr<MappedImage> image;
 };
+
+/// A target as the name of a test.
+std::string targetTestName(const codegen::Target &target);
 
 /// A runtime table whose parallelFor runs each task on a thread of its own choice.
 struct TestRuntime : KilnRuntime {

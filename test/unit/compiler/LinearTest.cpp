@@ -71,11 +71,7 @@ TEST_P(LinearTest, aRowDoesNotDependOnTheOthers) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Targets, LinearTest, testing::ValuesIn(Target::allOnHost()), [](const auto &info) {
-      std::string name = info.param.name;
-      std::replace_if(name.begin(), name.end(), [](char c) { return !std::isalnum(c); }, '_');
-      return name;
-    });
+INSTANTIATE_TEST_SUITE_P(Targets, LinearTest, testing::ValuesIn(Target::allOnHost()),
+                         [](const auto &info) { return targetTestName(info.param); });
 
 } // namespace
