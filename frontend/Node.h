@@ -1,0 +1,73 @@
+#pragma once
+
+#include "ir/Graph.h"
+#include "kiln/Tensor.h"
+#include "runtime/Buffer.h"
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <source_location>
+#include <string_view>
+#include <vector>
+
+namespace kiln::detail {
+
+/// What a Tensor is a handle on. Everything but the state, the buffer, the operands and `make` is
+/// fixed when it is made; those change once, under `nodeMutex`, when the contents appear.
+struct Node {
+  enum class State : uint8_t {
+    pending,  // op and operands
+    lazy,     // a leaf whose contents `make` gives when they are first wanted
+    realized, // value.buffer
+    symbolic, // an argument of the graph that is being traced
+  };
+
+  std::atomic<State> state{State::pending};
+  /// The type from the start; the buffer once realized.
+  runtime::TensorValue value;
+  std::source_location where;
+
+  std::string_view op; // a literal
+  std::vector<std::shared_ptr<Node>> operands;
+  ir::Attributes attributes;
+  /// Of a slice, for each axis: which bounds count from the end of the axis. Of a reshape: the axis
+  /// that was given as -1 (plus one). They help to find the symbolic form of sizes.
+  std::vector<uint8_t> hints;
+  /// What must hold of symbolic sizes: guards of the graph (ir/ShapeRules.h).
+  std::vector<Constraint> assumptions;
+
+  std::function<std::shared_ptr<const runtime::Buffer>()> make;
+
+  Node() = default;
+  Node(const Node &) = delete;
+  Node &operator=(const Node &) = delete;
+  /// Frees long chains without recursion.
+  ~Node();
+
+  const TensorType &type() const { return value.type; }
+  bool isRealized() const { return state.load(std::memory_order_acquire) == State::realized; }
+};
+
+inline constexpr uint8_t startFromEnd = 1, stopFromEnd = 2;
+
+/// Guards the mutable parts of all nodes; held for pointer work only, never while anything runs.
+std::mutex &nodeMutex();
+
+/// Errors: TypeError if the handle is empty.
+const std::shared_ptr<Node> &nodeOf(const Tensor &tensor, std::string_view operation,
+                                    const std::source_location &where);
+
+Tensor realizedTensor(TensorType type, std::shared_ptr<const runtime::Buffer> buffer);
+Tensor lazyTensor(TensorType type, std::function<std::shared_ptr<const runtime::Buffer>()> make,
+                  const std::source_location &where);
+
+/// The contents, computed if they are not there yet.
+std::shared_ptr<const runtime::Buffer> contents(const Tensor &tensor, std::string_view operation,
+                                                const std::source_location &where);
+
+/// Errors: DeviceError if the device is not there.
+void checkDevice(Device device, std::string_view operation, const std::source_location &where);
+
+} // namespace kiln::detail

@@ -1,0 +1,149 @@
+#include "frontend/Record.h"
+#include "kiln/Ops.h"
+
+#include <cmath>
+#include <fmt/format.h>
+
+/// Operations along axes: reductions, normalisation, products, attention, gather.
+namespace kiln {
+
+using detail::Call;
+
+static Tensor alongAxis(const Call &call, std::string_view op, const Tensor &x, int64_t axis) {
+  return call.record(op, {x}, {{"axis", call.axis(axis, call.type(x).rank())}});
+}
+
+Tensor sum(const Tensor &x, int64_t axis, Where where) {
+  Call call("sum", where);
+  bool isBoolean = call.type(x).dtype == DType::boolean; // counts, as in PyTorch
+  return alongAxis(call, "sum", isBoolean ? call.cast(x, DType::int64) : x, axis);
+}
+Tensor mean(const Tensor &x, int64_t axis, Where where) {
+  Call call("mean", where);
+  return alongAxis(call, "mean", call.toFloat(x), axis);
+}
+Tensor prod(const Tensor &x, int64_t axis, Where where) {
+  Call call("prod", where);
+  bool isBoolean = call.type(x).dtype == DType::boolean;
+  return alongAxis(call, "prod", isBoolean ? call.cast(x, DType::int64) : x, axis);
+}
+Tensor max(const Tensor &x, int64_t axis, Where where) {
+  return alongAxis(Call("max", where), "max", x, axis);
+}
+Tensor min(const Tensor &x, int64_t axis, Where where) {
+  return alongAxis(Call("min", where), "min", x, axis);
+}
+Tensor argmax(const Tensor &x, int64_t axis, Where where) {
+  return alongAxis(Call("argmax", where), "argmax", x, axis);
+}
+Tensor argmin(const Tensor &x, int64_t axis, Where where) {
+  return alongAxis(Call("argmin", where), "argmin", x, axis);
+}
+Tensor softmax(const Tensor &x, int64_t axis, Where where) {
+  Call call("softmax", where);
+  return alongAxis(call, "softmax", call.toFloat(x), axis);
+}
+
+Tensor logSoftmax(const Tensor &x, int64_t axis, Where where) {
+  Call call("logSoftmax", where);
+  Tensor values = call.toFloat(x);
+  Tensor shifted = call.record("sub", {values, alongAxis(call, "max", values, axis)});
+  Tensor total = alongAxis(call, "sum", call.record("exp", {shifted}), axis);
+  return call.record("sub", {shifted, call.record("log", {total})});
+}
+
+Tensor layerNorm(const Tensor &x, const Tensor &weight, const Tensor &bias, double epsilon,
+                 Where where) {
+  return Call("layerNorm", where).record("layer_norm", {x, weight, bias}, {{"epsilon", epsilon}});
+}
+Tensor layerNorm(const Tensor &x, double epsilon, Where where) {
+  return Call("layerNorm", where).record("layer_norm", {x}, {{"epsilon", epsilon}});
+}
+
+Tensor rmsNorm(const Tensor &x, const Tensor &weight, double epsilon, Where where) {
+  Call call("rmsNorm", where);
+  const TensorType &type = call.type(x);
+  if (!(epsilon > 0))
+    call.fail(ErrorKind::value, "epsilon must be positive");
+  if (type.rank() < 1 || call.type(weight).shape != Shape{type.shape[-1]})
+    call.fail(ErrorKind::value, fmt::format("weight {} does not match dimension of reduction: x {}",
+                                            weight.type().str(), type.str()));
+  Tensor square = alongAxis(call, "mean", call.record("mul", {x, x}), -1);
+  Tensor scale = call.record(
+      "rsqrt", {call.record("add", {square, call.scalar(epsilon, type.dtype, type.device)})});
+  return call.binary("mul", call.record("mul", {x, scale}), weight);
+}
+
+Tensor matmul(const Tensor &x, const Tensor &y, Where where) {
+  Call call("matmul", where);
+  const TensorType &left = call.type(x), &right = call.type(y);
+  if (!left.rank() || !right.rank())
+    call.fail(ErrorKind::value, fmt::format("operands need a rank of at least 1: x {}, y {}",
+                                            left.str(), right.str()));
+  DType dtype = promote(left.dtype, right.dtype);
+  bool isRow = left.rank() == 1, isColumn = right.rank() == 1;
+  if ((isRow || isColumn) && left.shape[-1] != right.shape[isColumn ? 0 : -2])
+    call.fail(ErrorKind::value,
+              fmt::format("inner dims differ: x {}, y {}", left.str(), right.str()));
+
+  Tensor a = call.cast(x, dtype), b = call.cast(y, dtype);
+  if (isRow)
+    a = call.reshape(a, Shape{Dim(1), left.shape[0]});
+  if (isColumn)
+    b = call.reshape(b, Shape{right.shape[0], Dim(1)});
+  Tensor result = call.record("matmul", {a, b});
+  if (!isRow && !isColumn)
+    return result;
+  std::vector<Dim> dims = result.shape().vec();
+  if (isColumn)
+    dims.pop_back();
+  if (isRow)
+    dims.erase(dims.end() - (isColumn ? 1 : 2));
+  return call.reshape(result, Shape(std::move(dims)));
+}
+
+Tensor outer(const Tensor &x, const Tensor &y, Where where) {
+  Call call("outer", where);
+  const TensorType &left = call.type(x), &right = call.type(y);
+  if (left.rank() != 1 || right.rank() != 1)
+    call.fail(ErrorKind::value,
+              fmt::format("operands must be of rank 1: x {}, y {}", left.str(), right.str()));
+  Tensor column = call.reshape(x, Shape{left.shape[0], Dim(1)});
+  return call.binary("mul", column, y);
+}
+
+Tensor attention(const Tensor &q, const Tensor &k, const Tensor &v,
+                 const std::optional<Tensor> &mask, std::optional<double> scale, Where where) {
+  Call call("attention", where);
+  const TensorType &query = call.type(q);
+  if (!scale) {
+    if (!query.rank() || !query.shape[-1].isStatic())
+      call.fail(ErrorKind::type, fmt::format("the scale must be given where the last dim of q is "
+                                             "not a number: q {}",
+                                             query.str()));
+    scale = 1.0 / std::sqrt(static_cast<double>(query.shape[-1].value()));
+  }
+  std::vector<Tensor> operands = {q, k, v};
+  if (mask)
+    operands.push_back(*mask);
+  return call.record("attention", operands, {{"scale", *scale}});
+}
+
+Tensor gather(const Tensor &table, const Tensor &indices, int64_t axis, Where where) {
+  Call call("gather", where);
+  return call.record("gather", {table, indices},
+                     {{"axis", call.axis(axis, call.type(table).rank())}});
+}
+
+#define KILN_METHOD(name)                                                                          \
+  Tensor Tensor::name(int64_t axis, Where where) const { return kiln::name(*this, axis, where); }
+KILN_METHOD(sum)
+KILN_METHOD(mean)
+KILN_METHOD(prod)
+KILN_METHOD(max)
+KILN_METHOD(min)
+KILN_METHOD(argmax)
+KILN_METHOD(argmin)
+#undef KILN_METHOD
+
+} // namespace kiln

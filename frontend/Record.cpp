@@ -1,0 +1,202 @@
+#include "frontend/Record.h"
+
+#include "ir/ShapeRules.h"
+#include "kiln/Defaults.h"
+
+#include <cmath>
+#include <cstring>
+#include <fmt/format.h>
+#include <limits>
+
+namespace kiln::detail {
+
+void Call::fail(ErrorKind kind, const std::string &message) const {
+  throwError(kind, fmt::format("[{}] {}{}", name, message, atLocation(where)));
+}
+
+const TensorType &Call::type(const Tensor &x) const { return nodeOf(x, name, where)->type(); }
+
+int64_t Call::axis(int64_t axis, int64_t rank) const {
+  if (axis < -rank || axis >= rank)
+    fail(ErrorKind::index, fmt::format("axis {} is out of range for rank {}", axis, rank));
+  return axis < 0 ? axis + rank : axis;
+}
+
+Tensor Call::record(std::string_view op, const std::vector<Tensor> &operands,
+                    ir::Attributes attributes, std::vector<uint8_t> hints) const {
+  auto node = std::make_shared<Node>();
+  std::vector<TensorType> types;
+  types.reserve(operands.size());
+  node->operands.reserve(operands.size());
+  for (const Tensor &operand : operands) {
+    node->operands.push_back(nodeOf(operand, name, where));
+    types.push_back(operand.type());
+    if (types.back().device != types.front().device)
+      fail(ErrorKind::value, fmt::format("operands must be on the same device: {} on {}, {} on {}",
+                                         types.front().str(), types.front().device.str(),
+                                         types.back().str(), types.back().device.str()));
+  }
+  ir::Inferred inferred = ir::inferType(op, types, attributes);
+  if (!inferred)
+    fail(inferred.error, inferred.message);
+  node->op = op;
+  node->value.type = std::move(inferred.type);
+  node->attributes = std::move(attributes);
+  node->assumptions = std::move(inferred.assumptions);
+  node->hints = std::move(hints);
+  node->where = where;
+  return Tensor(std::move(node));
+}
+
+Tensor Call::cast(const Tensor &x, DType dtype) const {
+  return type(x).dtype == dtype ? x : record("cast", {x}, {{"dtype", dtype}});
+}
+
+Tensor Call::toFloat(const Tensor &x) const {
+  return isFloat(type(x).dtype) ? x : cast(x, DType::float32);
+}
+
+Tensor Call::reshape(const Tensor &x, Shape shape) const {
+  return type(x).shape == shape ? x : record("reshape", {x}, {{"shape", std::move(shape)}});
+}
+
+Tensor Call::permute(const Tensor &x, std::vector<int64_t> axes) const {
+  return record("permute", {x}, {{"axes", std::move(axes)}});
+}
+
+Tensor Call::broadcastTo(const Tensor &x, Shape shape) const {
+  return type(x).shape == shape ? x : record("broadcast_to", {x}, {{"shape", std::move(shape)}});
+}
+
+namespace {
+
+template <class T> bool storeInteger(const Scalar &value, std::byte *to) {
+  if (value.kind == Scalar::Kind::real)
+    return false;
+  bool isNegative = value.kind == Scalar::Kind::integer && value.integer < 0;
+  auto magnitude = static_cast<uint64_t>(value.integer);
+  if (isNegative ? std::is_unsigned_v<T> ||
+                       value.integer < static_cast<int64_t>(std::numeric_limits<T>::min())
+                 : magnitude > static_cast<uint64_t>(std::numeric_limits<T>::max()))
+    return false;
+  T result = static_cast<T>(value.integer);
+  std::memcpy(to, &result, sizeof(T));
+  return true;
+}
+
+template <class T> bool storeReal(const Scalar &value, std::byte *to) {
+  double real = value.kind == Scalar::Kind::real ? value.real
+                : value.kind == Scalar::Kind::unsignedInteger
+                    ? static_cast<double>(static_cast<uint64_t>(value.integer))
+                    : static_cast<double>(value.integer);
+  T result;
+  if constexpr (std::is_same_v<T, double>)
+    result = real;
+  else
+    result = static_cast<T>(static_cast<float>(real));
+  // A finite number that would become infinite does not fit.
+  if (std::isfinite(real) && !std::isfinite(static_cast<double>(result)))
+    return false;
+  std::memcpy(to, &result, sizeof(T));
+  return true;
+}
+
+} // namespace
+
+bool storeScalar(const Scalar &value, DType dtype, std::byte *to) {
+  switch (dtype) {
+  case DType::boolean:
+    if (value.kind == Scalar::Kind::real || (value.integer != 0 && value.integer != 1))
+      return false;
+    *to = static_cast<std::byte>(value.integer);
+    return true;
+  case DType::int8:
+    return storeInteger<int8_t>(value, to);
+  case DType::int16:
+    return storeInteger<int16_t>(value, to);
+  case DType::int32:
+    return storeInteger<int32_t>(value, to);
+  case DType::int64:
+    return storeInteger<int64_t>(value, to);
+  case DType::uint8:
+    return storeInteger<uint8_t>(value, to);
+  case DType::uint16:
+    return storeInteger<uint16_t>(value, to);
+  case DType::uint32:
+    return storeInteger<uint32_t>(value, to);
+  case DType::uint64:
+    return storeInteger<uint64_t>(value, to);
+  case DType::float16:
+    return storeReal<Float16>(value, to);
+  case DType::bfloat16:
+    return storeReal<BFloat16>(value, to);
+  case DType::float32:
+    return storeReal<float>(value, to);
+  case DType::float64:
+    return storeReal<double>(value, to);
+  }
+  return false;
+}
+
+DType scalarDType(const Scalar &value) {
+  switch (value.kind) {
+  case Scalar::Kind::boolean:
+    return DType::boolean;
+  case Scalar::Kind::integer:
+    return DType::int64;
+  case Scalar::Kind::unsignedInteger:
+    return DType::uint64;
+  case Scalar::Kind::real:
+    return defaults().first;
+  }
+  return DType::float32;
+}
+
+static std::string scalarText(const Scalar &value) {
+  switch (value.kind) {
+  case Scalar::Kind::boolean:
+    return value.integer ? "true" : "false";
+  case Scalar::Kind::integer:
+    return fmt::format("{}", value.integer);
+  case Scalar::Kind::unsignedInteger:
+    return fmt::format("{}", static_cast<uint64_t>(value.integer));
+  case Scalar::Kind::real:
+    return fmt::format("{}", value.real);
+  }
+  return {};
+}
+
+Tensor Call::scalar(const Scalar &value, DType dtype, Device device) const {
+  auto data = std::make_shared<ir::DenseData>();
+  data->type = TensorType(dtype, Shape{}, device);
+  data->bytes.resize(sizeBytes(dtype));
+  if (!storeScalar(value, dtype, data->bytes.data()))
+    fail(ErrorKind::value, fmt::format("Unsafe cast: the number {} does not fit {}",
+                                       scalarText(value), kiln::name(dtype)));
+  return record("constant", {}, {{"value", std::shared_ptr<const ir::DenseData>(std::move(data))}});
+}
+
+std::pair<Tensor, Tensor> Call::promoted(const Operand &x, const Operand &y, Kind kind) const {
+  if (!x.tensor && !y.tensor)
+    fail(ErrorKind::type, "one operand must be a tensor");
+  DType dtype;
+  if (x.tensor && y.tensor)
+    dtype = promote(type(*x.tensor).dtype, type(*y.tensor).dtype);
+  else
+    dtype = type(x.tensor ? *x.tensor : *y.tensor).dtype;
+  if (kind == Kind::division && !isFloat(dtype))
+    dtype = DType::float32;
+  Device device = type(x.tensor ? *x.tensor : *y.tensor).device;
+  auto side = [&](const Operand &operand) {
+    return operand.tensor ? cast(*operand.tensor, dtype) : scalar(operand.scalar, dtype, device);
+  };
+  Tensor first = side(x);
+  return {std::move(first), side(y)};
+}
+
+Tensor Call::binary(std::string_view op, const Operand &x, const Operand &y, Kind kind) const {
+  auto [a, b] = promoted(x, y, kind);
+  return record(op, {a, b});
+}
+
+} // namespace kiln::detail

@@ -1,0 +1,55 @@
+#pragma once
+
+#include "frontend/Node.h"
+#include "kiln/Operand.h"
+
+#include <source_location>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace kiln::detail {
+
+/// One call of a public operation: what its errors are called, where it was written, and the nodes
+/// that it records.
+class Call {
+public:
+  Call(std::string_view name, const std::source_location &where) : name(name), where(where) {}
+
+  std::string_view name;
+  std::source_location where;
+
+  /// Throws the class of `kind` with "[name] message (at file:line)".
+  [[noreturn]] void fail(ErrorKind kind, const std::string &message) const;
+  const TensorType &type(const Tensor &x) const;
+  /// Axis in [0, rank). Errors: IndexError.
+  int64_t axis(int64_t axis, int64_t rank) const;
+
+  /// Records `op` if the shape rules accept it. Errors: theirs; ValueError for different devices.
+  Tensor record(std::string_view op, const std::vector<Tensor> &operands,
+                ir::Attributes attributes = {}, std::vector<uint8_t> hints = {}) const;
+
+  Tensor cast(const Tensor &x, DType dtype) const;
+  /// x, or float32 if its dtype is no float.
+  Tensor toFloat(const Tensor &x) const;
+  Tensor reshape(const Tensor &x, Shape shape) const;
+  Tensor permute(const Tensor &x, std::vector<int64_t> axes) const;
+  Tensor broadcastTo(const Tensor &x, Shape shape) const;
+  /// A rank-0 constant. Errors: ValueError ("Unsafe cast") if the value does not fit the dtype.
+  Tensor scalar(const Scalar &value, DType dtype, Device device) const;
+
+  enum class Kind : uint8_t { arithmetic, division, bits };
+  /// Records a binary op on operands that are brought to one dtype.
+  Tensor binary(std::string_view op, const Operand &x, const Operand &y,
+                Kind kind = Kind::arithmetic) const;
+  /// Both sides as tensors of one dtype; a number takes that of the tensor.
+  std::pair<Tensor, Tensor> promoted(const Operand &x, const Operand &y,
+                                     Kind kind = Kind::arithmetic) const;
+};
+
+/// Writes `value` as one element. False if it does not fit.
+bool storeScalar(const Scalar &value, DType dtype, std::byte *to);
+/// The dtype of a number that stands beside no tensor.
+DType scalarDType(const Scalar &value);
+
+} // namespace kiln::detail

@@ -1,0 +1,82 @@
+#include "kiln/Tensor.h"
+
+#include "frontend/Evaluate.h"
+#include "frontend/Record.h"
+
+#include <cstring>
+#include <fmt/format.h>
+
+namespace kiln {
+
+using detail::Call;
+
+const TensorType &Tensor::type() const {
+  if (!node)
+    throw TypeError("[type] the tensor is empty");
+  return node->value.type;
+}
+
+int64_t Tensor::numElements() const { return shape().numElements().value(); }
+
+bool Tensor::isRealized() const { return node && node->isRealized(); }
+
+const Tensor &Tensor::realize() const {
+  detail::contents(*this, "realize", node ? node->where : Where::current());
+  return *this;
+}
+
+const void *Tensor::readData(DType dtype, const char *operation, Where where) const {
+  Call call(operation, where);
+  if (DType own = call.type(*this).dtype; own != dtype)
+    call.fail(ErrorKind::type, fmt::format("the tensor is {}, not {}; cast it first", type().str(),
+                                           kiln::name(dtype)));
+  return detail::contents(*this, operation, where)->data();
+}
+
+void Tensor::readItem(void *value, DType dtype, Where where) const {
+  Call call("item", where);
+  const Shape &shape = call.type(*this).shape;
+  if (shape.isStatic() && numElements() != 1)
+    call.fail(ErrorKind::value,
+              fmt::format("the tensor {} has {} elements, not one", type().str(), numElements()));
+  std::memcpy(value, readData(dtype, "item", where), sizeBytes(dtype));
+}
+
+std::span<const std::byte> Tensor::bytes(Where where) const {
+  return detail::contents(*this, "bytes", where)->bytes();
+}
+
+void detail::realizeAll(std::span<const Tensor *const> tensors) {
+  std::vector<std::shared_ptr<Node>> nodes;
+  for (const Tensor *tensor : tensors)
+    nodes.push_back(nodeOf(*tensor, "realize", std::source_location::current()));
+  if (!nodes.empty())
+    evaluate(nodes, "realize", nodes.front()->where);
+}
+
+Tensor Tensor::to(Device device, Where where) const {
+  Call call("to", where);
+  if (call.type(*this).device == device)
+    return *this;
+  detail::checkDevice(device, "to", where);
+  if (!device.isCPU() || !type().device.isCPU())
+    call.fail(ErrorKind::device,
+              fmt::format("cannot copy from {} to {}", type().device.str(), device.str()));
+  TensorType target(dtype(), shape(), device);
+  // A tensor that nobody has read yet stays unread: loading replaces initial values.
+  if (node->state.load(std::memory_order_acquire) == detail::Node::State::lazy)
+    return detail::lazyTensor(
+        target,
+        [source = *this, device, where] {
+          return runtime::Buffer::copyOf(detail::contents(source, "to", where)->bytes(), device);
+        },
+        where);
+  auto buffer = runtime::Buffer::copyOf(detail::contents(*this, "to", where)->bytes(), device);
+  return detail::realizedTensor(std::move(target), std::move(buffer));
+}
+
+Tensor Tensor::cast(DType dtype, Where where) const {
+  return Call("cast", where).cast(*this, dtype);
+}
+
+} // namespace kiln

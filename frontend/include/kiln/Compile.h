@@ -1,0 +1,150 @@
+#pragma once
+
+#include "kiln/Stats.h"
+#include "kiln/Tensor.h"
+
+#include <array>
+#include <functional>
+#include <map>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+namespace kiln {
+
+struct CompileOptions {
+  /// What every call must satisfy: `Dim("batch").between(1, 1024)`, `Dim("seq").multipleOf(8)`.
+  std::vector<Constraint> constraints{};
+  /// "native", or a named set of CPU features, such as "x86-64-v3".
+  std::string target = "native";
+  /// Names of passes that are switched off: "kiln-fuse-epilogue", …
+  std::vector<std::string> disabledPasses{};
+  /// If not empty: a folder that gets the IR after every phase. No part of the cache's key.
+  std::string dumpDir{};
+};
+
+/// Names of an artifact's kernels; as a number, how many there are.
+struct KernelNames : std::vector<std::string> {
+  using std::vector<std::string>::vector;
+  operator int64_t() const { return static_cast<int64_t>(size()); }
+};
+inline std::ostream &operator<<(std::ostream &os, const KernelNames &names) {
+  return os << names.size();
+}
+
+struct CompileStats {
+  double traceSeconds = 0;
+  double compileSeconds = 0; // 0 on a hit of the cache
+  double loadSeconds = 0;    // making the artifact callable, packing weights included
+  KernelNames kernels;
+  CacheHit cacheHit = CacheHit::none;
+  std::string missReason; // empty on a hit
+};
+
+namespace detail {
+
+struct CompiledState; // frontend/CompiledState.h
+
+/// Results that a traced function may have: a tensor, and tuples, pairs, arrays and vectors of
+/// tensors.
+template <class Result> struct ResultTraits;
+template <> struct ResultTraits<Tensor> {
+  static constexpr std::size_t count = 1;
+  static std::vector<Tensor> flatten(const Tensor &result) { return {result}; }
+  static Tensor build(Tensor *tensors, std::size_t) { return std::move(tensors[0]); }
+};
+template <class Tuple, std::size_t N> struct TupleTraits {
+  static constexpr std::size_t count = N;
+  static std::vector<Tensor> flatten(const Tuple &result) {
+    return std::apply([](const auto &...tensors) { return std::vector<Tensor>{tensors...}; },
+                      result);
+  }
+  static Tuple build(Tensor *tensors, std::size_t) {
+    return [&]<std::size_t... I>(std::index_sequence<I...>) {
+      return Tuple{std::move(tensors[I])...};
+    }(std::make_index_sequence<N>());
+  }
+};
+template <std::same_as<Tensor>... T>
+struct ResultTraits<std::tuple<T...>> : TupleTraits<std::tuple<T...>, sizeof...(T)> {};
+template <>
+struct ResultTraits<std::pair<Tensor, Tensor>> : TupleTraits<std::pair<Tensor, Tensor>, 2> {};
+template <std::size_t N>
+struct ResultTraits<std::array<Tensor, N>> : TupleTraits<std::array<Tensor, N>, N> {};
+template <> struct ResultTraits<std::vector<Tensor>> {
+  static constexpr std::size_t count = 0; // known after tracing
+  static std::vector<Tensor> flatten(const std::vector<Tensor> &result) { return result; }
+  static std::vector<Tensor> build(Tensor *tensors, std::size_t number) {
+    return {std::make_move_iterator(tensors), std::make_move_iterator(tensors + number)};
+  }
+};
+
+using TraceBody = std::function<std::vector<Tensor>(const Tensor *arguments)>;
+using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
+
+std::shared_ptr<const CompiledState>
+traceAndCompile(const std::vector<TensorType> &types, const NamedTensors &parameters,
+                const std::string &name, const CompileOptions &options, const TraceBody &body);
+std::size_t numResults(const CompiledState &state);
+void callCompiled(const CompiledState &state, const Tensor *const *arguments, Tensor *results,
+                  const std::source_location &where);
+CompileStats compiledStats(const CompiledState &state);
+std::string compiledIr(const CompiledState &state, const std::string &stage);
+
+template <std::size_t> using Argument = const Tensor &;
+
+} // namespace detail
+
+template <class Result, class Indices> class CompiledFunction;
+
+/// A compiled model: called like the module that it came from. One artifact serves every size of a
+/// named dim. May be called from many threads at once; copies share the artifact.
+/// Errors of a call: ValueError that names the argument, the dim, what was expected and what came;
+/// whatever the kernels report, such as IndexError.
+template <class Result, std::size_t... I>
+class CompiledFunction<Result, std::index_sequence<I...>> {
+public:
+  explicit CompiledFunction(std::shared_ptr<const detail::CompiledState> state)
+      : state(std::move(state)) {}
+
+  Result operator()(detail::Argument<I>... x,
+                    std::source_location where = std::source_location::current()) const {
+    const Tensor *const arguments[] = {&x..., nullptr};
+    using Traits = detail::ResultTraits<Result>;
+    if constexpr (Traits::count > 0) {
+      Tensor results[Traits::count];
+      detail::callCompiled(*state, arguments, results, where);
+      return Traits::build(results, Traits::count);
+    } else {
+      std::vector<Tensor> results(detail::numResults(*state));
+      detail::callCompiled(*state, arguments, results.data(), where);
+      return Traits::build(results.data(), results.size());
+    }
+  }
+
+  CompileStats stats() const { return detail::compiledStats(*state); }
+  /// The text of the IR after a named stage. Errors: KeyError that lists the stages there are.
+  std::string ir(const std::string &stage) const { return detail::compiledIr(*state, stage); }
+
+private:
+  std::shared_ptr<const detail::CompiledState> state;
+};
+
+template <class Result, std::size_t numArguments>
+using CompiledModel = CompiledFunction<Result, std::make_index_sequence<numArguments>>;
+
+namespace detail {
+
+template <class Result, std::size_t numArguments, class Body>
+CompiledModel<Result, numArguments>
+compileModel(const std::vector<TensorType> &types, const NamedTensors &parameters,
+             const std::string &name, const CompileOptions &options, Body &&body) {
+  return CompiledModel<Result, numArguments>(
+      traceAndCompile(types, parameters, name, options, [&](const Tensor *arguments) {
+        return ResultTraits<Result>::flatten(body(arguments));
+      }));
+}
+
+} // namespace detail
+} // namespace kiln

@@ -1,0 +1,120 @@
+#pragma once
+
+#include "kiln/Tensor.h"
+
+#include <string_view>
+
+/// The operations on tensors. All record and return at once; docs/spec.md says what each means.
+/// An Operand is a tensor or a C++ number. Negative axes count from the back.
+namespace kiln {
+
+using Where = std::source_location;
+
+/// Products over the last axis of x and the last but one of y. 1-D operands are a row (x) or a
+/// column (y), and that axis is dropped from the result; further axes broadcast.
+/// Errors: ValueError if the inner dims differ or an operand is a scalar.
+Tensor matmul(const Tensor &x, const Tensor &y, Where where = Where::current());
+/// x [n], y [m] -> [n, m]. Errors: ValueError for other ranks.
+Tensor outer(const Tensor &x, const Tensor &y, Where where = Where::current());
+
+// Elementwise, one operand. Integers are cast to float32 where the result is fractional.
+
+Tensor abs(const Tensor &x, Where where = Where::current());
+Tensor exp(const Tensor &x, Where where = Where::current());
+Tensor log(const Tensor &x, Where where = Where::current());
+Tensor log1p(const Tensor &x, Where where = Where::current());
+Tensor sqrt(const Tensor &x, Where where = Where::current());
+Tensor rsqrt(const Tensor &x, Where where = Where::current());
+Tensor sin(const Tensor &x, Where where = Where::current());
+Tensor cos(const Tensor &x, Where where = Where::current());
+Tensor tanh(const Tensor &x, Where where = Where::current());
+Tensor erf(const Tensor &x, Where where = Where::current());
+/// Integers are unchanged by the four roundings.
+Tensor floor(const Tensor &x, Where where = Where::current());
+Tensor ceil(const Tensor &x, Where where = Where::current());
+Tensor round(const Tensor &x, Where where = Where::current()); // half to even
+Tensor trunc(const Tensor &x, Where where = Where::current());
+Tensor relu(const Tensor &x, Where where = Where::current());
+Tensor silu(const Tensor &x, Where where = Where::current());
+Tensor sigmoid(const Tensor &x, Where where = Where::current());
+/// approximate: "none" (erf), "tanh" or "quick" (x * sigmoid(1.702 x)); else ValueError.
+Tensor gelu(const Tensor &x, std::string_view approximate = "none", Where where = Where::current());
+Tensor isNan(const Tensor &x, Where where = Where::current());
+Tensor isInf(const Tensor &x, Where where = Where::current());
+Tensor logicalNot(const Tensor &x, Where where = Where::current());
+
+// Elementwise, two operands; broadcasting.
+
+Tensor pow(const Operand &x, const Operand &y);
+Tensor maximum(const Operand &x, const Operand &y); // NaN if one is NaN
+Tensor minimum(const Operand &x, const Operand &y);
+Tensor floorDiv(const Operand &x, const Operand &y);
+/// On truth: a number is true unless it is zero.
+Tensor logicalAnd(const Operand &x, const Operand &y);
+Tensor logicalOr(const Operand &x, const Operand &y);
+Tensor logicalXor(const Operand &x, const Operand &y);
+/// x where the condition is true, else y. Errors: TypeError if the condition is not boolean.
+Tensor where(const Tensor &condition, const Operand &x, const Operand &y);
+/// Errors: ValueError without a bound.
+Tensor clamp(const Tensor &x, std::optional<Scalar> low, std::optional<Scalar> high = {},
+             Where where = Where::current());
+/// `value` where the mask is true, else x. Shapes: mask broadcasts to x.
+Tensor maskedFill(const Tensor &x, const Tensor &mask, Scalar value,
+                  Where where = Where::current());
+
+// Along one axis. Reductions keep it with size 1.
+
+Tensor sum(const Tensor &x, int64_t axis = -1, Where where = Where::current());
+Tensor mean(const Tensor &x, int64_t axis = -1, Where where = Where::current());
+Tensor prod(const Tensor &x, int64_t axis = -1, Where where = Where::current());
+Tensor max(const Tensor &x, int64_t axis = -1, Where where = Where::current());
+Tensor min(const Tensor &x, int64_t axis = -1, Where where = Where::current());
+/// int64; the first of equals, and the first NaN wins.
+Tensor argmax(const Tensor &x, int64_t axis = -1, Where where = Where::current());
+Tensor argmin(const Tensor &x, int64_t axis = -1, Where where = Where::current());
+Tensor softmax(const Tensor &x, int64_t axis = -1, Where where = Where::current());
+Tensor logSoftmax(const Tensor &x, int64_t axis = -1, Where where = Where::current());
+
+/// Over the last axis: (x - mean) / sqrt(variance + epsilon) * weight + bias.
+/// Shapes: x [..., D], weight [D], bias [D]. Errors: ValueError if they differ or epsilon <= 0.
+Tensor layerNorm(const Tensor &x, const Tensor &weight, const Tensor &bias, double epsilon = 1e-5,
+                 Where where = Where::current());
+Tensor layerNorm(const Tensor &x, double epsilon = 1e-5, Where where = Where::current());
+/// Over the last axis: x / sqrt(mean(x^2) + epsilon) * weight.
+Tensor rmsNorm(const Tensor &x, const Tensor &weight, double epsilon = 1e-6,
+               Where where = Where::current());
+
+/// softmax(q kᵀ * scale + mask) v, without storing the scores.
+/// Shapes: q [..., H, Sq, D], k [..., Hk, Sk, D], v [..., Hk, Sk, E], Hk divides H; mask broadcasts
+/// to [..., H, Sq, Sk]: boolean (true attends) or float (added) -> [..., H, Sq, E].
+/// `scale` is 1 / sqrt(D) unless given.
+Tensor attention(const Tensor &q, const Tensor &k, const Tensor &v,
+                 const std::optional<Tensor> &mask = {}, std::optional<double> scale = {},
+                 Where where = Where::current());
+
+/// table[:axis] + indices + table[axis + 1:]. Indices outside [0, n) are an IndexError when read.
+Tensor gather(const Tensor &table, const Tensor &indices, int64_t axis = 0,
+              Where where = Where::current());
+
+// Putting together and taking apart.
+
+Tensor concat(const std::vector<Tensor> &tensors, int64_t axis = 0, Where where = Where::current());
+/// Along a new axis.
+Tensor stack(const std::vector<Tensor> &tensors, int64_t axis = 0, Where where = Where::current());
+std::vector<Tensor> split(const Tensor &x, int64_t size, int64_t axis = 0,
+                          Where where = Where::current());
+std::vector<Tensor> split(const Tensor &x, const std::vector<int64_t> &sizes, int64_t axis = 0,
+                          Where where = Where::current());
+std::vector<Tensor> chunk(const Tensor &x, int64_t count, int64_t axis = 0,
+                          Where where = Where::current());
+/// Repeats the whole tensor `repeats[i]` times along axis i.
+Tensor tile(const Tensor &x, const std::vector<int64_t> &repeats, Where where = Where::current());
+/// Repeats each entry along an axis.
+Tensor repeatInterleave(const Tensor &x, int64_t repeats, int64_t axis = 0,
+                        Where where = Where::current());
+
+/// Whether |x - y| <= atol + rtol * |y| everywhere, and shapes agree. Reads the contents.
+bool allClose(const Tensor &x, const Tensor &y, double rtol = 1e-5, double atol = 1e-8,
+              bool equalNan = false, Where where = Where::current());
+
+} // namespace kiln

@@ -1,0 +1,21 @@
+#pragma once
+
+#include "kiln/Tensor.h"
+
+/// Random tensors from a counter (Philox 4x32-10): the same seed gives the same numbers on every
+/// device and thread count. Each call draws the next stream of the seed.
+namespace kiln::random {
+
+/// Starts the streams of this process anew.
+void seed(uint64_t value);
+
+/// In [low, high). Errors: ValueError unless low <= high and both are finite.
+Tensor uniform(const Shape &shape, double low = 0, double high = 1, std::optional<DType> dtype = {},
+               std::optional<Device> device = {},
+               std::source_location where = std::source_location::current());
+/// Errors: ValueError for a negative deviation.
+Tensor normal(const Shape &shape, double mean = 0, double deviation = 1,
+              std::optional<DType> dtype = {}, std::optional<Device> device = {},
+              std::source_location where = std::source_location::current());
+
+} // namespace kiln::random

@@ -1,0 +1,266 @@
+#pragma once
+
+#include "kiln/Error.h"
+#include "kiln/Operand.h"
+#include "kiln/Shape.h"
+
+#include <initializer_list>
+#include <memory>
+#include <optional>
+#include <ostream>
+#include <source_location>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace kiln {
+
+namespace detail {
+struct Node; // frontend/Node.h
+
+/// The C++ types that are elements of tensors.
+template <class T>
+concept Element =
+    std::is_arithmetic_v<T> || std::is_same_v<T, Float16> || std::is_same_v<T, BFloat16>;
+} // namespace detail
+
+/// A cheap handle on shared, immutable contents. An operation records a node; contents are
+/// computed when they are read, everything pending below them as one graph. Safe to keep in
+/// `auto`, to copy and to use from many threads.
+/// Errors: a mistake in shapes, dtypes or devices is thrown by the operation that makes it.
+class Tensor {
+  using Where = std::source_location;
+
+public:
+  /// Empty: no contents; anything but assignment is a TypeError.
+  Tensor() = default;
+
+  // Making tensors. The dtype and device default to those of defaults().
+
+  static Tensor zeros(const Shape &shape, std::optional<DType> dtype = {},
+                      std::optional<Device> device = {}, Where where = Where::current());
+  static Tensor ones(const Shape &shape, std::optional<DType> dtype = {},
+                     std::optional<Device> device = {}, Where where = Where::current());
+  /// Errors: ValueError if `value` does not fit the dtype.
+  static Tensor full(const Shape &shape, Scalar value, std::optional<DType> dtype = {},
+                     std::optional<Device> device = {}, Where where = Where::current());
+  static Tensor zerosLike(const Tensor &other, Where where = Where::current());
+  static Tensor onesLike(const Tensor &other, Where where = Where::current());
+  static Tensor fullLike(const Tensor &other, Scalar value, Where where = Where::current());
+
+  /// A scalar of the dtype of `value` unless another is given.
+  template <detail::Element T>
+  static Tensor constant(T value, std::optional<DType> dtype = {},
+                         std::optional<Device> device = {}, Where where = Where::current()) {
+    return fromBytes(&value, sizeof(T), dtypeOf<T>(), Shape{}, dtype, device, where);
+  }
+  /// Nested lists up to four deep: `constant({{1, 2}, {3, 4}})` has shape [2, 2].
+  /// Errors: ValueError if rows differ in length.
+  template <detail::Element T>
+  static Tensor constant(std::initializer_list<T> values, std::optional<DType> dtype = {},
+                         std::optional<Device> device = {}, Where where = Where::current()) {
+    return fromBytes(values.begin(), values.size() * sizeof(T), dtypeOf<T>(), Shape{values.size()},
+                     dtype, device, where);
+  }
+  template <detail::Element T>
+  static Tensor constant(std::initializer_list<std::initializer_list<T>> values,
+                         std::optional<DType> dtype = {}, std::optional<Device> device = {},
+                         Where where = Where::current()) {
+    return fromNested<T>(values, dtype, device, where);
+  }
+  template <detail::Element T>
+  static Tensor
+  constant(std::initializer_list<std::initializer_list<std::initializer_list<T>>> values,
+           std::optional<DType> dtype = {}, std::optional<Device> device = {},
+           Where where = Where::current()) {
+    return fromNested<T>(values, dtype, device, where);
+  }
+  template <detail::Element T>
+  static Tensor constant(
+      std::initializer_list<std::initializer_list<std::initializer_list<std::initializer_list<T>>>>
+          values,
+      std::optional<DType> dtype = {}, std::optional<Device> device = {},
+      Where where = Where::current()) {
+    return fromNested<T>(values, dtype, device, where);
+  }
+
+  /// Copies `values`, row-major. Errors: ValueError if their number is not that of the shape.
+  template <class T, std::size_t N>
+    requires detail::Element<std::remove_cv_t<T>>
+  static Tensor fromData(std::span<T, N> values, const Shape &shape,
+                         std::optional<DType> dtype = {}, std::optional<Device> device = {},
+                         Where where = Where::current()) {
+    return fromBytes(values.data(), values.size_bytes(), dtypeOf<std::remove_cv_t<T>>(), shape,
+                     dtype, device, where);
+  }
+  template <detail::Element T>
+    requires(!std::is_same_v<T, bool>)
+  static Tensor fromData(const std::vector<T> &values, const Shape &shape,
+                         std::optional<DType> dtype = {}, std::optional<Device> device = {},
+                         Where where = Where::current()) {
+    return fromData(std::span<const T>(values), shape, dtype, device, where);
+  }
+
+  /// start, start + step, … up to but without stop; `arange(n)` counts from 0. int64 for whole
+  /// bounds, else the default dtype. Bounds may be dims.
+  /// Errors: ValueError if step is zero.
+  static Tensor arange(const Bound &start, const std::optional<Bound> &stop = {},
+                       const Bound &step = 1, std::optional<DType> dtype = {},
+                       std::optional<Device> device = {}, Where where = Where::current());
+
+  // What it is. Errors: TypeError if empty.
+
+  const TensorType &type() const;
+  const Shape &shape() const { return type().shape; }
+  int64_t rank() const { return type().shape.rank(); }
+  DType dtype() const { return type().dtype; }
+  Device device() const { return type().device; }
+  /// Errors: TypeError if the shape is symbolic.
+  int64_t numElements() const;
+  /// Whether this handle has a tensor.
+  bool defined() const { return node != nullptr; }
+  /// Whether the contents are there already.
+  bool isRealized() const;
+
+  // Reading. Errors: TypeError while tracing, and where T is not the dtype's type.
+
+  /// Computes the contents now. Errors: whatever the compiler and the kernels report.
+  const Tensor &realize() const;
+  /// Errors: ValueError unless there is exactly one element.
+  template <detail::Element T> T item(Where where = Where::current()) const {
+    T value;
+    readItem(&value, dtypeOf<T>(), where);
+    return value;
+  }
+  /// The contents, row-major; lives as long as a handle on this tensor does. On an accelerator:
+  /// copied to the host.
+  template <detail::Element T> std::span<const T> data(Where where = Where::current()) const {
+    return {static_cast<const T *>(readData(dtypeOf<T>(), "data", where)),
+            static_cast<std::size_t>(numElements())};
+  }
+  template <detail::Element T> std::vector<T> toVector(Where where = Where::current()) const {
+    const auto *begin = static_cast<const T *>(readData(dtypeOf<T>(), "toVector", where));
+    return std::vector<T>(begin, begin + numElements());
+  }
+  /// The bytes of the contents, row-major.
+  std::span<const std::byte> bytes(Where where = Where::current()) const;
+
+  // Other views and conversions. Negative axes count from the back.
+
+  Tensor to(Device device, Where where = Where::current()) const;
+  Tensor cast(DType dtype, Where where = Where::current()) const;
+  /// Swaps the last two axes. Errors: ValueError below rank 2.
+  Tensor T(Where where = Where::current()) const;
+  Tensor transpose(int64_t axis0, int64_t axis1, Where where = Where::current()) const;
+  Tensor permute(const std::vector<int64_t> &axes, Where where = Where::current()) const;
+  /// One dim may be -1. Errors: ValueError unless the numbers of elements are provably equal.
+  Tensor reshape(const Shape &shape, Where where = Where::current()) const;
+  Tensor broadcastTo(const Shape &shape, Where where = Where::current()) const;
+  /// Drops an axis of size 1. Errors: ValueError if its size is another.
+  Tensor squeeze(int64_t axis, Where where = Where::current()) const;
+  Tensor unsqueeze(int64_t axis, Where where = Where::current()) const;
+  /// Joins the axes from start to end, both included.
+  Tensor flatten(int64_t startAxis = 0, int64_t endAxis = -1, Where where = Where::current()) const;
+  /// Parts of `size` (the last may be smaller), or of the given sizes.
+  std::vector<Tensor> split(int64_t size, int64_t axis = 0, Where where = Where::current()) const;
+  std::vector<Tensor> split(const std::vector<int64_t> &sizes, int64_t axis = 0,
+                            Where where = Where::current()) const;
+  /// At most `count` parts of equal size, but for the last.
+  std::vector<Tensor> chunk(int64_t count, int64_t axis = 0, Where where = Where::current()) const;
+  /// x[0]: the first entry along axis 0, without that axis.
+  Tensor operator[](At at) const;
+  Tensor slice(const std::vector<Index> &index, Where where = Where::current()) const;
+
+  // As the free functions of Ops.h; reductions keep the reduced axis with size 1.
+
+  Tensor sum(int64_t axis = -1, Where where = Where::current()) const;
+  Tensor mean(int64_t axis = -1, Where where = Where::current()) const;
+  Tensor prod(int64_t axis = -1, Where where = Where::current()) const;
+  Tensor max(int64_t axis = -1, Where where = Where::current()) const;
+  Tensor min(int64_t axis = -1, Where where = Where::current()) const;
+  Tensor argmax(int64_t axis = -1, Where where = Where::current()) const;
+  Tensor argmin(int64_t axis = -1, Where where = Where::current()) const;
+
+  /// For the library itself.
+  explicit Tensor(std::shared_ptr<detail::Node> node) : node(std::move(node)) {}
+  const std::shared_ptr<detail::Node> &handle() const { return node; }
+
+private:
+  static Tensor fromBytes(const void *data, std::size_t sizeBytes, DType type, const Shape &shape,
+                          std::optional<DType> dtype, std::optional<Device> device, Where where);
+  template <class T, class List>
+  static Tensor fromNested(const List &values, std::optional<DType> dtype,
+                           std::optional<Device> device, Where where) {
+    std::vector<int64_t> sizes;
+    collectSizes<T>(values, sizes);
+    struct Plain { // std::vector<bool> has no elements to point to
+      T value;
+    };
+    std::vector<Plain> flat;
+    bool even = true;
+    collectValues<T>(values, sizes.data(), flat, even);
+    if (!even)
+      throw ValueError("[constant] rows differ in length" + atLocation(where));
+    return fromBytes(flat.data(), flat.size() * sizeof(T), dtypeOf<T>(),
+                     Shape(std::span<const int64_t>(sizes)), dtype, device, where);
+  }
+  template <class T, class List>
+  static void collectSizes(const List &list, std::vector<int64_t> &sizes) {
+    sizes.push_back(static_cast<int64_t>(list.size()));
+    if constexpr (!std::is_same_v<typename List::value_type, T>) {
+      if (list.size())
+        collectSizes<T>(*list.begin(), sizes);
+    }
+  }
+  template <class T, class List, class Flat>
+  static void collectValues(const List &list, const int64_t *size, Flat &flat, bool &even) {
+    even = even && static_cast<int64_t>(list.size()) == *size;
+    for (const auto &entry : list)
+      if constexpr (std::is_same_v<typename List::value_type, T>)
+        flat.push_back({entry});
+      else if (even)
+        collectValues<T>(entry, size + 1, flat, even);
+  }
+  void readItem(void *value, DType dtype, Where where) const;
+  const void *readData(DType dtype, const char *operation, Where where) const;
+
+  std::shared_ptr<detail::Node> node;
+};
+
+/// `Tensor([1 2 3], dtype=float32, device=cpu:0)`: four significant digits, one cell width; dims
+/// beyond two are tiled; above 1,000 elements three items of each end of a dim. Reads the contents.
+std::ostream &operator<<(std::ostream &os, const Tensor &tensor);
+
+namespace detail {
+void realizeAll(std::span<const Tensor *const> tensors);
+}
+
+/// Computes several tensors as one graph.
+template <class... Tensors>
+  requires(std::is_same_v<std::remove_cvref_t<Tensors>, Tensor> && ...)
+void realize(const Tensors &...tensors) {
+  const Tensor *const list[] = {&tensors...};
+  detail::realizeAll(list);
+}
+
+// Elementwise, broadcasting as in NumPy, promotion as in PyTorch. Comparisons are IEEE's and give
+// booleans; true division of integers gives float32; `%` has the sign of the divisor.
+
+Tensor operator+(const Operand &x, const Operand &y);
+Tensor operator-(const Operand &x, const Operand &y);
+Tensor operator*(const Operand &x, const Operand &y);
+Tensor operator/(const Operand &x, const Operand &y);
+Tensor operator%(const Operand &x, const Operand &y);
+Tensor operator-(const Operand &x);
+Tensor operator==(const Operand &x, const Operand &y);
+Tensor operator!=(const Operand &x, const Operand &y);
+Tensor operator<(const Operand &x, const Operand &y);
+Tensor operator<=(const Operand &x, const Operand &y);
+Tensor operator>(const Operand &x, const Operand &y);
+Tensor operator>=(const Operand &x, const Operand &y);
+Tensor operator&(const Operand &x, const Operand &y);
+Tensor operator|(const Operand &x, const Operand &y);
+Tensor operator^(const Operand &x, const Operand &y);
+Tensor operator~(const Operand &x);
+
+} // namespace kiln

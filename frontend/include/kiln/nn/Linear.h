@@ -1,0 +1,26 @@
+#pragma once
+
+#include "kiln/Module.h"
+
+namespace kiln::nn {
+
+/// x @ weightᵀ + bias. Shapes: weight [out, in], bias [out]; x [..., in] -> [..., out].
+/// Initial values: uniform in ±1/sqrt(in), made when first read.
+struct Linear : Module<Linear> {
+  Tensor weight;
+  std::optional<Tensor> bias;
+  KILN_FIELDS(weight, bias)
+
+  /// Errors: TypeError for a symbolic or negative dim.
+  Linear(const Dim &in, const Dim &out, bool bias = true, std::optional<DType> dtype = {},
+         std::optional<Device> device = {});
+  /// With parameters that are there already.
+  explicit Linear(Tensor weight, std::optional<Tensor> bias = {});
+
+  Dim inDim() const { return weight.shape()[1]; }
+  Dim outDim() const { return weight.shape()[0]; }
+  Tensor operator()(const Tensor &x) const;
+  void describe(Description &to) const;
+};
+
+} // namespace kiln::nn
