@@ -1,0 +1,192 @@
+#include "frontend/RandomFill.h"
+#include "kiln/Ops.h"
+#include "kiln/nn/Activations.h"
+#include "kiln/nn/Embedding.h"
+#include "kiln/nn/Linear.h"
+#include "kiln/nn/MultiHeadAttention.h"
+#include "kiln/nn/Norm.h"
+
+#include <algorithm>
+#include <cmath>
+#include <fmt/format.h>
+
+namespace kiln::nn {
+
+using kiln::detail::Distribution;
+using kiln::detail::lazyRandom;
+using kiln::detail::parameterType;
+
+Linear::Linear(const Dim &in, const Dim &out, bool hasBias, std::optional<DType> dtype,
+               std::optional<Device> device) {
+  TensorType weightType = parameterType({out, in}, dtype, device);
+  double range = in.value() > 0 ? 1 / std::sqrt(static_cast<double>(in.value())) : 0;
+  auto where = std::source_location::current();
+  weight = lazyRandom(Distribution::uniform, weightType, -range, range, where);
+  if (hasBias)
+    bias = lazyRandom(Distribution::uniform, parameterType({out}, dtype, device), -range, range,
+                      where);
+}
+
+Linear::Linear(Tensor weight, std::optional<Tensor> bias)
+    : weight(std::move(weight)), bias(std::move(bias)) {
+  if (this->weight.rank() != 2)
+    throw ValueError(
+        fmt::format("[Linear] the weight must be of rank 2, not {}", this->weight.type().str()));
+}
+
+Tensor Linear::operator()(const Tensor &x) const {
+  Tensor y = matmul(x, weight.T());
+  return bias ? y + *bias : y;
+}
+
+void Linear::describe(Description &to) const {
+  to.field("in_dim", inDim()).field("out_dim", outDim()).field("bias", bias.has_value(), true);
+}
+
+Embedding::Embedding(const Dim &vocabSize, const EmbeddingOptions &options) {
+  if (options.dim.has_value() == !options.dims.empty())
+    throw TypeError("[Embedding] exactly one of dim and dims must be given");
+  std::vector<Dim> shape = {vocabSize};
+  if (options.dim)
+    shape.push_back(*options.dim);
+  shape.insert(shape.end(), options.dims.begin(), options.dims.end());
+  weight = lazyRandom(Distribution::normal,
+                      parameterType(Shape(std::move(shape)), options.dtype, options.device), 0, 1,
+                      std::source_location::current());
+}
+
+Shape Embedding::dims() const {
+  return Shape(std::vector<Dim>(weight.shape().begin() + 1, weight.shape().end()));
+}
+
+Dim Embedding::dim() const {
+  if (weight.rank() != 2)
+    throw TypeError(fmt::format("[Embedding] has several dims: {}", dims().str()));
+  return weight.shape()[1];
+}
+
+Tensor Embedding::operator()(const Tensor &indices) const { return gather(weight, indices, 0); }
+
+void Embedding::describe(Description &to) const {
+  to.field("vocab_size", vocabSize());
+  if (weight.rank() == 2)
+    to.field("dim", dim());
+  else
+    to.field("dims", dims());
+}
+
+LayerNorm::LayerNorm(const Dim &dim, const LayerNormOptions &options, std::optional<DType> dtype,
+                     std::optional<Device> device)
+    : options(options), size(dim) {
+  if (!(options.eps > 0))
+    throw ValueError("[LayerNorm] epsilon must be positive");
+  if (options.elementwiseAffine)
+    weight = Tensor::ones({dim}, dtype, device);
+  if (options.elementwiseAffine && options.useBias)
+    bias = Tensor::zeros({dim}, dtype, device);
+}
+
+LayerNorm::LayerNorm(const Dim &dim, double eps) : LayerNorm(dim, LayerNormOptions{.eps = eps}) {}
+
+Tensor LayerNorm::operator()(const Tensor &x) const {
+  bool widens = !options.keepDtype && x.dtype() != DType::float32;
+  auto prepared = [&](const Tensor &t) { return widens ? t.cast(DType::float32) : t; };
+  Tensor y;
+  if (weight && bias)
+    y = layerNorm(prepared(x), prepared(*weight), prepared(*bias), options.eps);
+  else
+    y = layerNorm(prepared(x), options.eps);
+  if (weight && !bias)
+    y = y * prepared(*weight);
+  return widens ? y.cast(x.dtype()) : y;
+}
+
+void LayerNorm::describe(Description &to) const {
+  LayerNormOptions usual;
+  to.field("dim", size)
+      .field("eps", options.eps, usual.eps)
+      .field("keep_dtype", options.keepDtype, true)
+      .field("elementwise_affine", options.elementwiseAffine, true)
+      .field("use_bias", options.useBias, true);
+}
+
+RMSNorm::RMSNorm(const Dim &dim, double eps, std::optional<DType> dtype,
+                 std::optional<Device> device)
+    : weight(Tensor::ones({dim}, dtype, device)), eps(eps) {}
+
+Tensor RMSNorm::operator()(const Tensor &x) const { return rmsNorm(x, weight, eps); }
+
+void RMSNorm::describe(Description &to) const { to.field("dim", dim()).field("eps", eps, 1e-6); }
+
+static Linear projection(int64_t in, int64_t out, const MultiHeadAttentionOptions &options) {
+  return Linear(in, out, options.bias, options.dtype, options.device);
+}
+
+static int64_t headSize(int64_t dim, int64_t heads, int64_t kvHeads) {
+  if (heads < 1 || dim < 1 || dim % heads)
+    throw ValueError(
+        fmt::format("[MultiHeadAttention] dim {} is not divisible by heads {}", dim, heads));
+  if (kvHeads < 0 || (kvHeads && heads % kvHeads))
+    throw ValueError(fmt::format("[MultiHeadAttention] heads {} is not divisible by kvHeads {}",
+                                 heads, kvHeads));
+  return dim / heads;
+}
+
+MultiHeadAttention::MultiHeadAttention(int64_t dim, int64_t heads,
+                                       const MultiHeadAttentionOptions &options)
+    : query(projection(dim, dim, options)),
+      key(projection(
+          dim, headSize(dim, heads, options.kvHeads) * (options.kvHeads ? options.kvHeads : heads),
+          options)),
+      value(projection(
+          dim, headSize(dim, heads, options.kvHeads) * (options.kvHeads ? options.kvHeads : heads),
+          options)),
+      output(projection(dim, dim, options)), numHeads(heads),
+      numKvHeads(options.kvHeads ? options.kvHeads : heads),
+      headDim(headSize(dim, heads, options.kvHeads)) {}
+
+/// [..., S, heads * d] -> [..., heads, S, d]
+static Tensor splitHeads(const Tensor &x, int64_t heads, int64_t headDim) {
+  std::vector<Dim> dims(x.shape().begin(), x.shape().end() - 1);
+  dims.insert(dims.end(), {Dim(heads), Dim(headDim)});
+  return x.reshape(Shape(std::move(dims))).transpose(-3, -2);
+}
+
+Tensor MultiHeadAttention::attend(const Tensor &x, const Tensor &context,
+                                  const std::optional<Tensor> &mask) const {
+  Tensor mixed = attention(splitHeads(query(x), numHeads, headDim),
+                           splitHeads(key(context), numKvHeads, headDim),
+                           splitHeads(value(context), numKvHeads, headDim), mask);
+  return output(mixed.transpose(-3, -2).flatten(-2, -1));
+}
+
+Tensor MultiHeadAttention::operator()(const Tensor &x, const std::optional<Tensor> &mask) const {
+  return attend(x, x, mask);
+}
+
+void MultiHeadAttention::describe(Description &to) const {
+  to.field("dim", Dim(dim()))
+      .field("num_heads", numHeads)
+      .field("num_kv_heads", numKvHeads, numHeads)
+      .field("bias", query.bias.has_value(), true);
+}
+
+AnyModule activation(std::string_view name) {
+  if (name == "silu" || name == "swish")
+    return SiLU();
+  if (name == "gelu")
+    return GELU();
+  if (name == "gelu_tanh")
+    return GELU{.approximate = "tanh"};
+  if (name == "gelu_quick" || name == "quick_gelu")
+    return GELU{.approximate = "quick"};
+  if (name == "relu")
+    return ReLU();
+  if (name == "tanh")
+    return Tanh();
+  if (name == "sigmoid")
+    return Sigmoid();
+  throw ValueError(fmt::format("[activation] Unrecognized activation function name: {}", name));
+}
+
+} // namespace kiln::nn
