@@ -1,0 +1,125 @@
+#include "frontend/Evaluate.h"
+#include "kiln/Io.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <unistd.h>
+
+namespace kiln::io {
+
+namespace {
+
+std::string_view formatName(DType dtype) {
+  constexpr std::string_view names[] = {"BOOL", "I8",  "I16", "I32",  "I64", "U8", "U16",
+                                        "U32",  "U64", "F16", "BF16", "F32", "F64"};
+  return names[static_cast<std::size_t>(dtype)];
+}
+
+/// A file under a temporary name, removed unless it is put in its place.
+class TemporaryFile {
+public:
+  explicit TemporaryFile(const std::string &path) : finalPath(path) {
+    static std::atomic<unsigned> counter{0};
+    path_ = fmt::format("{}.tmp.{}.{}", path, ::getpid(), counter++);
+    descriptor = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (descriptor < 0)
+      fail();
+  }
+  ~TemporaryFile() {
+    if (descriptor >= 0) {
+      ::close(descriptor);
+      ::unlink(path_.c_str());
+    }
+  }
+  TemporaryFile(const TemporaryFile &) = delete;
+  TemporaryFile &operator=(const TemporaryFile &) = delete;
+
+  void write(const void *bytes, std::size_t count) {
+    const char *from = static_cast<const char *>(bytes);
+    while (count) {
+      ssize_t written = ::write(descriptor, from, count);
+      if (written < 0 && errno == EINTR)
+        continue;
+      if (written <= 0)
+        fail();
+      from += written;
+      count -= static_cast<std::size_t>(written);
+    }
+  }
+
+  void commit() {
+    if (::fsync(descriptor) != 0 || ::rename(path_.c_str(), finalPath.c_str()) != 0)
+      fail();
+    ::close(descriptor);
+    descriptor = -1;
+  }
+
+private:
+  [[noreturn]] void fail() {
+    int error = errno;
+    if (descriptor >= 0) { // the destructor does not run for a constructor that throws
+      ::close(descriptor);
+      ::unlink(path_.c_str());
+      descriptor = -1;
+    }
+    throw IoError(fmt::format("[saveSafetensors] {}: {}", finalPath, std::strerror(error)));
+  }
+
+  std::string finalPath, path_;
+  int descriptor = -1;
+};
+
+} // namespace
+
+void saveSafetensors(const std::string &path, const std::map<std::string, Tensor> &tensors,
+                     const std::map<std::string, std::string> &metadata) {
+  std::vector<std::shared_ptr<kiln::detail::Node>> nodes;
+  std::vector<std::pair<std::string, Tensor>> order(tensors.begin(), tensors.end());
+  // Wide elements first, so that all are aligned.
+  std::sort(order.begin(), order.end(), [](const auto &a, const auto &b) {
+    std::size_t left = sizeBytes(a.second.dtype()), right = sizeBytes(b.second.dtype());
+    return left != right ? left > right : a.first < b.first;
+  });
+  for (auto &[name, tensor] : order)
+    nodes.push_back(
+        kiln::detail::nodeOf(tensor, "saveSafetensors", std::source_location::current()));
+  kiln::detail::evaluate(nodes, "saveSafetensors", std::source_location::current());
+
+  nlohmann::ordered_json header = nlohmann::ordered_json::object();
+  if (!metadata.empty())
+    header["__metadata__"] = metadata;
+  uint64_t offset = 0;
+  for (auto &[name, tensor] : order) {
+    if (name == "__metadata__")
+      throw ValueError("[saveSafetensors] no tensor may be called __metadata__");
+    uint64_t numBytes = tensor.bytes().size();
+    header[name] = {{"dtype", formatName(tensor.dtype())},
+                    {"shape", tensor.shape().sizes()},
+                    {"data_offsets", {offset, offset + numBytes}}};
+    offset += numBytes;
+  }
+  std::string text;
+  try {
+    text = header.dump();
+  } catch (const nlohmann::json::exception &error) {
+    throw ValueError(fmt::format("[saveSafetensors] {}: {}", path, error.what()));
+  }
+  text.resize((text.size() + 7) / 8 * 8, ' '); // the data begins aligned
+  unsigned char size[8];
+  for (std::size_t i = 0; i < 8; ++i)
+    size[i] = static_cast<unsigned char>(uint64_t{text.size()} >> (8 * i));
+
+  TemporaryFile file(path);
+  file.write(size, sizeof(size));
+  file.write(text.data(), text.size());
+  for (auto &[name, tensor] : order)
+    file.write(tensor.bytes().data(), tensor.bytes().size());
+  file.commit();
+}
+
+} // namespace kiln::io
