@@ -1,0 +1,185 @@
+#include "kiln/Compile.h"
+
+#include "frontend/CompiledState.h"
+#include "frontend/Evaluate.h"
+#include "frontend/PendingGraph.h"
+#include "frontend/Trace.h"
+#include "runtime/CompilerLibrary.h"
+
+#include <algorithm>
+#include <chrono>
+#include <fmt/format.h>
+
+namespace kiln::detail {
+
+int &TraceScope::depth() {
+  thread_local int depth = 0;
+  return depth;
+}
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double secondsSince(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+std::shared_ptr<Node> symbolicNode(const TensorType &type) {
+  auto node = std::make_shared<Node>();
+  node->value.type = type;
+  node->state.store(Node::State::symbolic, std::memory_order_release);
+  return node;
+}
+
+void checkInputType(const TensorType &type, std::size_t index, const std::string &name) {
+  for (const Dim &dim : type.shape)
+    if (dim.isAlgebraic())
+      throw ValueError(fmt::format("[compile] {}: argument {}: algebraic dim {} in {}: dims of "
+                                   "arguments are numbers or names",
+                                   name, index, dim.str(), type.str()));
+  checkDevice(type.device, "compile", std::source_location::current());
+}
+
+/// Results of the traced function that are pending or symbolic are of the graph; the arguments
+/// stand first among its inputs.
+ir::Graph buildGraph(const PendingGraph &pending, std::size_t numArguments,
+                     const NamedTensors &parameters, const std::string &name,
+                     const CompileOptions &options) {
+  std::unordered_map<const Node *, const std::string *> names;
+  for (auto &[parameter, tensor] : parameters)
+    names.emplace(tensor.handle().get(), &parameter);
+  ir::Graph graph;
+  graph.name = name;
+  graph.constraints = options.constraints;
+  std::size_t captured = 0;
+  for (std::size_t i = 0; i < pending.leaves.size(); ++i) {
+    const Node &leaf = *pending.leaves[i];
+    if (i < numArguments) {
+      graph.inputs.push_back(
+          {ir::Input::Role::argument, fmt::format("argument {}", i), leaf.type()});
+      continue;
+    }
+    if (leaf.state.load(std::memory_order_acquire) == Node::State::symbolic)
+      throw TypeError(fmt::format("[compile] {}: a tensor {} of another trace is used", name,
+                                  leaf.type().str()));
+    auto known = names.find(&leaf);
+    graph.inputs.push_back(
+        {ir::Input::Role::weight,
+         known != names.end() ? *known->second : fmt::format("captured {}", captured++),
+         leaf.type()});
+  }
+  for (std::size_t i = 0; i < pending.nodes.size(); ++i) {
+    const Node &node = *pending.nodes[i];
+    graph.nodes.push_back({std::string(node.op), pending.operands[i], node.attributes, node.type(),
+                           PendingGraph::locationText(node.where)});
+    for (const Constraint &assumption : node.assumptions)
+      if (std::find(graph.constraints.begin(), graph.constraints.end(), assumption) ==
+          graph.constraints.end())
+        graph.constraints.push_back(assumption);
+  }
+  graph.outputs = pending.outputs;
+  return graph;
+}
+
+} // namespace
+
+std::shared_ptr<const CompiledState>
+traceAndCompile(const std::vector<TensorType> &types, const NamedTensors &parameters,
+                const std::string &name, const CompileOptions &options, const TraceBody &body) {
+  auto where = std::source_location::current();
+  for (std::size_t i = 0; i < types.size(); ++i)
+    checkInputType(types[i], i, name);
+  // Parameters that are still to be computed are weights too, not part of every call.
+  std::vector<std::shared_ptr<Node>> unread;
+  for (auto &[parameter, tensor] : parameters)
+    if (nodeOf(tensor, parameter, where)->state.load(std::memory_order_acquire) ==
+        Node::State::pending)
+      unread.push_back(tensor.handle());
+  if (!unread.empty())
+    evaluate(unread, "compile", where);
+
+  auto start = Clock::now();
+  auto state = std::make_shared<CompiledState>();
+  std::vector<std::shared_ptr<Node>> arguments, results;
+  {
+    TraceScope scope;
+    std::vector<Tensor> symbols;
+    for (const TensorType &type : types) {
+      arguments.push_back(symbolicNode(type));
+      symbols.emplace_back(arguments.back());
+    }
+    for (const Tensor &result : body(symbols.data()))
+      results.push_back(nodeOf(result, "compile", where));
+  }
+  if (results.empty())
+    throw ValueError(fmt::format("[compile] {}: there is no result", name));
+  PendingGraph pending = collectPending(results, arguments);
+  state->graph = buildGraph(pending, arguments.size(), parameters, name, options);
+  state->request.target = options.target;
+  state->request.disabledPasses = options.disabledPasses;
+  state->request.dumpDir = options.dumpDir;
+  state->numArguments = arguments.size();
+  state->numResults = results.size();
+  state->stats.traceSeconds = secondsSince(start);
+
+  runtime::CachedExecutable found = compileThroughCache(state->graph, state->request);
+  start = Clock::now();
+  makeLazyLeaves(pending);
+  std::vector<const runtime::TensorValue *> weights;
+  for (std::size_t i = arguments.size(); i < pending.leaves.size(); ++i)
+    weights.push_back(&pending.leaves[i]->value);
+  state->bound = found.executable->bindWeights(weights);
+  state->stats.compileSeconds = found.compileSeconds;
+  state->stats.loadSeconds = found.loadSeconds + secondsSince(start);
+  state->stats.cacheHit = found.hit;
+  state->stats.missReason = found.missReason;
+  const std::vector<std::string> &kernels = found.executable->artifact().kernels;
+  state->stats.kernels.assign(kernels.begin(), kernels.end());
+  return state;
+}
+
+std::size_t numResults(const CompiledState &state) { return state.numResults; }
+
+void callCompiled(const CompiledState &state, const Tensor *const *arguments, Tensor *results,
+                  const std::source_location &where) {
+  constexpr std::size_t most = 16; // arguments without an allocation
+  const runtime::TensorValue *fixed[most];
+  std::vector<const runtime::TensorValue *> many;
+  const runtime::TensorValue **inputs = fixed;
+  if (state.numArguments > most) {
+    many.resize(state.numArguments);
+    inputs = many.data();
+  }
+  bool isReady = true;
+  for (std::size_t i = 0; i < state.numArguments; ++i) {
+    const std::shared_ptr<Node> &node = nodeOf(*arguments[i], "call", where);
+    isReady = isReady && node->isRealized();
+    inputs[i] = &node->value;
+  }
+  if (!isReady) {
+    std::vector<std::shared_ptr<Node>> pending;
+    for (std::size_t i = 0; i < state.numArguments; ++i)
+      pending.push_back(arguments[i]->handle());
+    evaluate(pending, "call", where);
+  }
+  std::vector<runtime::TensorValue> outputs = state.bound->run({inputs, state.numArguments});
+  for (std::size_t i = 0; i < outputs.size(); ++i)
+    results[i] = realizedTensor(std::move(outputs[i].type), std::move(outputs[i].buffer));
+}
+
+CompileStats compiledStats(const CompiledState &state) { return state.stats; }
+
+std::string compiledIr(const CompiledState &state, const std::string &stage) {
+  runtime::CompileRequest request = state.request;
+  request.captureStages = {stage};
+  runtime::CompileResult result = runtime::compileGraph(state.graph, request);
+  if (result.error != ErrorKind::none)
+    throwError(result.error, result.message);
+  for (auto &[name, text] : result.stages)
+    if (name == stage)
+      return text;
+  throw KeyError(fmt::format("[ir] there is no stage \"{}\"", stage));
+}
+
+} // namespace kiln::detail

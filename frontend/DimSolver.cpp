@@ -1,0 +1,99 @@
+#include "frontend/DimSolver.h"
+
+#include <charconv>
+
+namespace kiln::detail {
+
+Dim DimSolver::fresh(int64_t value, bool isSoft) {
+  names.push_back({value, isSoft, {}});
+  return Dim(std::string_view("d" + std::to_string(names.size() - 1)));
+}
+
+std::size_t DimSolver::indexOf(const Dim &name) const {
+  std::string text = name.str();
+  std::size_t index = 0;
+  std::from_chars(text.data() + 1, text.data() + text.size(), index);
+  return index;
+}
+
+Dim DimSolver::resolve(const Dim &dim) const {
+  if (dim.isStatic())
+    return dim;
+  if (dim.isName()) {
+    const Name &name = names[indexOf(dim)];
+    return name.bound ? resolve(*name.bound) : dim;
+  }
+  std::map<std::string, Dim, std::less<>> values;
+  for (const std::string &name : dim.names())
+    if (Dim known = resolve(Dim(std::string_view(name))); known != Dim(std::string_view(name)))
+      values.emplace(name, known);
+  return values.empty() ? dim : dim.substitute(values);
+}
+
+int64_t DimSolver::value(const Dim &dim) const {
+  if (dim.isStatic())
+    return dim.value();
+  if (dim.isName())
+    return names[indexOf(dim)].value;
+  DimBindings bindings;
+  for (const std::string &name : dim.names())
+    bindings.emplace(name, names[indexOf(Dim(std::string_view(name)))].value);
+  return dim.evaluate(bindings);
+}
+
+void DimSolver::makeStatic(const Dim &dim) {
+  Dim known = resolve(dim);
+  for (const std::string &text : known.names()) {
+    Name &name = names[indexOf(Dim(std::string_view(text)))];
+    name.bound = Dim(name.value);
+  }
+}
+
+void DimSolver::unify(const Dim &first, const Dim &second) {
+  Dim a = resolve(first), b = resolve(second);
+  if (a == b)
+    return;
+  auto bind = [&](const Dim &name, const Dim &to) { names[indexOf(name)].bound = to; };
+  if (a.isName() && b.isName()) {
+    std::size_t i = indexOf(a), j = indexOf(b);
+    // A name of an input stands for a soft one; else the earlier for the later.
+    bool keepsFirst = names[i].isSoft == names[j].isSoft ? i < j : !names[i].isSoft;
+    keepsFirst ? bind(b, a) : bind(a, b);
+  } else if (a.isName() && b.isStatic()) {
+    bind(a, b);
+  } else if (b.isName() && a.isStatic()) {
+    bind(b, a);
+  } else if (a.isName() && names[indexOf(a)].isSoft && !b.names().contains(a.str())) {
+    bind(a, b);
+  } else if (b.isName() && names[indexOf(b)].isSoft && !a.names().contains(b.str())) {
+    bind(b, a);
+  } else {
+    makeStatic(a);
+    makeStatic(b);
+  }
+}
+
+Dim DimSolver::broadcast(const Dim &first, const Dim &second) {
+  Dim a = resolve(first), b = resolve(second);
+  if (a == b)
+    return a;
+  int64_t left = value(a), right = value(b);
+  if (left == right) {
+    if (left == 1 && a.isStatic())
+      return b;
+    if (left == 1 && b.isStatic())
+      return a;
+    unify(a, b);
+    return resolve(a);
+  }
+  makeStatic(left == 1 ? a : b);
+  return left == 1 ? b : a;
+}
+
+void DimSolver::finish() {
+  for (Name &name : names)
+    if (name.isSoft && !name.bound)
+      name.bound = Dim(name.value);
+}
+
+} // namespace kiln::detail

@@ -1,0 +1,94 @@
+#include "frontend/Evaluate.h"
+
+#include "frontend/CompileGraph.h"
+#include "frontend/Symbolise.h"
+#include "runtime/Executable.h"
+
+#include <algorithm>
+#include <cstring>
+#include <fmt/format.h>
+
+namespace kiln::detail {
+
+namespace {
+
+/// The most nodes that are compiled as one graph: a loop of a program that reads nothing for long
+/// is cut, and its pieces, being equal, share one artifact.
+constexpr std::size_t maxNodes = 1000;
+
+void refuseSymbolic(const PendingGraph &pending, std::string_view operation,
+                    const std::source_location &where) {
+  for (const std::shared_ptr<Node> &leaf : pending.leaves)
+    if (leaf->state.load(std::memory_order_acquire) == Node::State::symbolic)
+      throw TypeError(fmt::format("[{}] the contents depend on an argument of a model that is "
+                                  "being traced, {}: they are not known{}",
+                                  operation, leaf->type().str(), atLocation(where)));
+}
+
+/// What somebody still holds will be wanted again, and what is built on it next should not begin
+/// by computing it again.
+void addHeldOutputs(PendingGraph &pending) {
+  for (std::size_t i = 0; i < pending.nodes.size(); ++i) {
+    auto id = static_cast<ir::ValueId>(pending.leaves.size() + i);
+    if (pending.isHeld[i] && pending.nodes[i]->op != "constant" &&
+        std::find(pending.outputs.begin(), pending.outputs.end(), id) == pending.outputs.end())
+      pending.outputs.push_back(id);
+  }
+}
+
+/// Gives a node its contents. Its operands go, and with them what only it needed.
+void commit(const std::shared_ptr<Node> &node, std::shared_ptr<const runtime::Buffer> buffer) {
+  std::vector<std::shared_ptr<Node>> orphans; // destroyed without the lock
+  std::lock_guard lock(nodeMutex());
+  if (node->isRealized())
+    return; // another thread was faster
+  node->value.buffer = std::move(buffer);
+  orphans.swap(node->operands);
+  node->state.store(Node::State::realized, std::memory_order_release);
+}
+
+void runPiece(PendingGraph &pending) {
+  std::sort(pending.outputs.begin(), pending.outputs.end());
+  pending.outputs.erase(std::unique(pending.outputs.begin(), pending.outputs.end()),
+                        pending.outputs.end());
+  std::erase_if(pending.outputs, [&](ir::ValueId id) { return id < pending.leaves.size(); });
+  std::vector<const runtime::TensorValue *> inputs;
+  for (const std::shared_ptr<Node> &leaf : pending.leaves)
+    inputs.push_back(&leaf->value);
+  ir::Graph graph = symbolicGraph(pending);
+  runtime::CachedExecutable found = compileThroughCache(graph, {});
+  std::vector<runtime::TensorValue> results = found.executable->run(inputs);
+  for (std::size_t i = 0; i < pending.outputs.size(); ++i)
+    commit(pending.nodes[pending.outputs[i] - pending.leaves.size()], std::move(results[i].buffer));
+}
+
+} // namespace
+
+void evaluate(std::span<const std::shared_ptr<Node>> nodes, std::string_view operation,
+              const std::source_location &where) {
+  for (;;) {
+    PendingGraph pending = collectPending(nodes);
+    refuseSymbolic(pending, operation, where);
+    makeLazyLeaves(pending);
+    if (pending.nodes.empty())
+      return;
+    for (const std::shared_ptr<Node> &node : pending.nodes)
+      if (!node->type().shape.isStatic())
+        throw TypeError(fmt::format("[{}] the size of {} is symbolic{}", operation,
+                                    node->type().str(), atLocation(where)));
+    if (pending.nodes.size() == 1 && pending.nodes[0]->op == "constant") {
+      const auto &value =
+          pending.nodes[0]->attributes.get<std::shared_ptr<const ir::DenseData>>("value");
+      commit(pending.nodes[0], runtime::Buffer::copyOf(value->bytes, value->type.device));
+      return;
+    }
+    if (pending.nodes.size() <= maxNodes) {
+      addHeldOutputs(pending);
+      return runPiece(pending);
+    }
+    PendingGraph piece = firstNodes(pending, maxNodes);
+    runPiece(piece);
+  }
+}
+
+} // namespace kiln::detail

@@ -1,0 +1,147 @@
+#include "frontend/PendingGraph.h"
+
+#include <fmt/format.h>
+
+namespace kiln::detail {
+
+std::string PendingGraph::locationText(const std::source_location &where) {
+  std::string_view file = where.file_name();
+  return fmt::format("{}:{}", file.substr(file.find_last_of('/') + 1), where.line());
+}
+
+PendingGraph collectPending(std::span<const std::shared_ptr<Node>> roots,
+                            std::span<const std::shared_ptr<Node>> firstLeaves) {
+  // Leaves and nodes are numbered apart first: how many leaves there are is known at the end.
+  struct Place {
+    bool isLeaf;
+    std::size_t index;
+  };
+  PendingGraph graph;
+  std::unordered_map<const Node *, Place> places;
+  std::vector<std::vector<const Node *>> operandNodes;
+  std::vector<long> usesInside;
+  auto addLeaf = [&](const std::shared_ptr<Node> &node) {
+    if (places.try_emplace(node.get(), Place{true, graph.leaves.size()}).second)
+      graph.leaves.push_back(node);
+  };
+
+  std::lock_guard lock(nodeMutex());
+  for (const std::shared_ptr<Node> &leaf : firstLeaves)
+    addLeaf(leaf);
+  struct Visit {
+    const std::shared_ptr<Node> *node;
+    std::size_t nextOperand;
+  };
+  std::vector<Visit> stack;
+  auto enter = [&](const std::shared_ptr<Node> &node) {
+    if (places.contains(node.get()))
+      return;
+    if (node->state.load(std::memory_order_relaxed) == Node::State::pending)
+      stack.push_back({&node, 0});
+    else
+      addLeaf(node);
+  };
+  for (const std::shared_ptr<Node> &root : roots) {
+    enter(root);
+    while (!stack.empty()) {
+      const std::shared_ptr<Node> &node = *stack.back().node;
+      if (stack.back().nextOperand < node->operands.size()) {
+        enter(node->operands[stack.back().nextOperand++]);
+        continue;
+      }
+      stack.pop_back();
+      if (!places.try_emplace(node.get(), Place{false, graph.nodes.size()}).second)
+        continue; // met again while it waited on the stack
+      graph.nodes.push_back(node);
+      usesInside.push_back(1); // the copy in graph.nodes
+      operandNodes.emplace_back();
+      for (const std::shared_ptr<Node> &operand : node->operands) {
+        operandNodes.back().push_back(operand.get());
+        if (Place place = places.at(operand.get()); !place.isLeaf)
+          ++usesInside[place.index];
+      }
+    }
+  }
+
+  auto idOf = [&](const Node *node) {
+    Place place = places.at(node);
+    return static_cast<ir::ValueId>(place.isLeaf ? place.index : graph.leaves.size() + place.index);
+  };
+  for (const auto &nodes : operandNodes) {
+    graph.operands.emplace_back();
+    for (const Node *node : nodes)
+      graph.operands.back().push_back(idOf(node));
+  }
+  for (const std::shared_ptr<Node> &root : roots)
+    graph.outputs.push_back(idOf(root.get()));
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i)
+    graph.isHeld.push_back(graph.nodes[i].use_count() > usesInside[i]);
+  return graph;
+}
+
+PendingGraph firstNodes(const PendingGraph &graph, std::size_t count) {
+  PendingGraph part;
+  part.leaves = graph.leaves;
+  part.nodes.assign(graph.nodes.begin(), graph.nodes.begin() + static_cast<std::ptrdiff_t>(count));
+  part.operands.assign(graph.operands.begin(),
+                       graph.operands.begin() + static_cast<std::ptrdiff_t>(count));
+  part.isHeld.assign(graph.isHeld.begin(),
+                     graph.isHeld.begin() + static_cast<std::ptrdiff_t>(count));
+  std::vector<bool> isNeeded(count);
+  auto need = [&](ir::ValueId id) {
+    if (id >= graph.leaves.size() && id - graph.leaves.size() < count)
+      isNeeded[id - graph.leaves.size()] = true;
+  };
+  for (std::size_t i = count; i < graph.nodes.size(); ++i)
+    for (ir::ValueId id : graph.operands[i])
+      need(id);
+  for (ir::ValueId id : graph.outputs)
+    need(id);
+  for (std::size_t i = 0; i < count; ++i)
+    if (isNeeded[i])
+      part.outputs.push_back(static_cast<ir::ValueId>(graph.leaves.size() + i));
+
+  // Leaves that only later nodes use are none of this part.
+  std::vector<int64_t> renumbered(graph.leaves.size(), -1);
+  std::vector<std::shared_ptr<Node>> used;
+  for (const auto &operands : part.operands)
+    for (ir::ValueId id : operands)
+      if (id < renumbered.size() && renumbered[id] < 0) {
+        renumbered[id] = static_cast<int64_t>(used.size());
+        used.push_back(graph.leaves[id]);
+      }
+  auto shift = [&](ir::ValueId &id) {
+    id = id < renumbered.size() ? static_cast<ir::ValueId>(renumbered[id])
+                                : static_cast<ir::ValueId>(id - renumbered.size() + used.size());
+  };
+  for (auto &operands : part.operands)
+    for (ir::ValueId &id : operands)
+      shift(id);
+  for (ir::ValueId &id : part.outputs)
+    shift(id);
+  part.leaves = std::move(used);
+  return part;
+}
+
+void makeLazyLeaves(const PendingGraph &graph) {
+  for (const std::shared_ptr<Node> &leaf : graph.leaves) {
+    if (leaf->state.load(std::memory_order_acquire) != Node::State::lazy)
+      continue;
+    std::function<std::shared_ptr<const runtime::Buffer>()> make;
+    {
+      std::lock_guard lock(nodeMutex());
+      make = leaf->make;
+    }
+    if (!make) // another thread was faster
+      continue;
+    auto buffer = make();
+    std::lock_guard lock(nodeMutex());
+    if (leaf->state.load(std::memory_order_relaxed) == Node::State::lazy) {
+      leaf->value.buffer = std::move(buffer);
+      leaf->state.store(Node::State::realized, std::memory_order_release);
+      leaf->make = nullptr;
+    }
+  }
+}
+
+} // namespace kiln::detail
