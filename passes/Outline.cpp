@@ -42,9 +42,13 @@ public:
         wrap(&op);
     for (auto fusion : llvm::make_early_inc_range(block.getOps<ir::FusionOp>()))
       outline(fusion);
-    for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block.without_terminator())))
-      if (isRepeatable(&op) && op.use_empty())
-        op.erase();
+    // A reverse iterator holds the operation behind its own, so it cannot run past an erased one.
+    SmallVector<Operation *> operations;
+    for (Operation &op : block.without_terminator())
+      operations.push_back(&op);
+    for (Operation *op : llvm::reverse(operations))
+      if (isRepeatable(op) && op->use_empty())
+        op->erase();
   }
 
 private:
