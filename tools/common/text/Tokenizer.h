@@ -42,6 +42,7 @@ struct TokenizerOptions {
   bool lowercase = true;     ///<
   size_t maxWordChars = 100; ///< A longer word is unknown as a whole, in code points.
   size_t maxTokens = 256;    ///< Of one text, with the tokens at its start and end.
+  size_t vocabularySize = 0; ///< Ids are less than this.
   int64_t unknownId = 0, startId = 0, endId = 0, padId = 0;
   /// Tokens that stand for themselves where a text contains them, with their ids.
   std::vector<std::pair<std::string, int64_t>> special;

@@ -119,6 +119,7 @@ Tokenizer Tokenizer::load(const std::filesystem::path &folder) {
   }
   options.unknownId = member<int64_t>(file, tokens, unknown);
   checkVocabularyFile(folder / "vocab.txt", tokens);
+  options.vocabularySize = tokens.size();
   options.padId = tokens.value("[PAD]", int64_t(0));
 
   const auto lengths = folder / "sentence_bert_config.json";
