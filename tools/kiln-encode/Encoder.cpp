@@ -1,0 +1,131 @@
+//===- Encoder.cpp - Texts to embeddings --------------------------------------===//
+
+#include "Encoder.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <filesystem>
+
+#include <kiln/kiln.h>
+
+#include "tools/common/minilm/LoadEncoder.h"
+
+namespace kiln::tools {
+
+namespace {
+/// Adds the time between its beginning and its end, in seconds.
+class Timer {
+public:
+  explicit Timer(double &sum) : sum(sum) {}
+  ~Timer() { sum += std::chrono::duration<double>(Clock::now() - start).count(); }
+
+private:
+  using Clock = std::chrono::steady_clock;
+  double &sum;
+  Clock::time_point start = Clock::now();
+};
+
+/// No batch has more tokens, padding included, unless one line has: more lines at once are no
+/// faster, but hold more memory (in the widest layer, 1536 floats a token).
+constexpr size_t kBatchTokens = 4096;
+
+auto compileEncoder(SentenceEncoder &encoder, const BertConfig &config) {
+  const TensorType type(DType::int64, {"batch", "seq"}, CPU());
+  CompileOptions options;
+  options.constraints = {Dim("seq").between(1, config.positions)};
+  return encoder.compile(options, type, type);
+}
+} // namespace
+
+struct Encoder::Model {
+  using Compiled = decltype(compileEncoder(std::declval<SentenceEncoder &>(), BertConfig()));
+
+  SentenceEncoder eager;
+  std::optional<Compiled> compiled; // Empty where the model is evaluated eagerly.
+};
+
+Encoder::Encoder(const Options &options)
+    : tokenizer(Tokenizer::load(options.model)), batchLines(options.batch) {
+  const std::filesystem::path folder = options.model;
+  const BertConfig config = BertConfig::load(folder / "config.json");
+  columns = static_cast<size_t>(config.hidden);
+  const TokenizerOptions &text = tokenizer.options();
+  auto require = [&](size_t needed, int64_t offered, const char *what) {
+    if (needed > static_cast<size_t>(offered))
+      throw ValueError("[model] " + folder.string() + ": the tokenizer makes " +
+                       std::to_string(needed) + " " + what + ", config.json has " +
+                       std::to_string(offered));
+  };
+  require(text.vocabularySize, config.vocabulary, "ids");
+  require(text.maxTokens, config.positions, "positions");
+
+  {
+    Timer timer(counts.loadSeconds);
+    model.reset(new Model{loadEncoder(folder / "model.safetensors", config, options.dtype), {}});
+  }
+  if (options.eager) {
+    counts.cache = "eager";
+    return;
+  }
+  model->compiled.emplace(compileEncoder(model->eager, config));
+  const auto &stats = model->compiled->stats();
+  counts.traceSeconds = stats.traceSeconds;
+  counts.compileSeconds = stats.compileSeconds;
+  counts.prepareSeconds = stats.loadSeconds;
+  counts.cache = std::string(name(stats.cacheHit));
+}
+
+Encoder::~Encoder() = default;
+
+void Encoder::encode(std::span<Encoded> lines, const std::function<void(size_t)> &afterBatch) {
+  {
+    Timer timer(counts.tokeniseSeconds);
+    for (Encoded &line : lines)
+      line.ids = tokenizer.encode(line.text);
+  }
+  std::vector<Encoded *> order;
+  for (Encoded &line : lines)
+    order.push_back(&line);
+  // The longest first: the first batch then needs the most memory, and later ones use it again.
+  std::sort(order.begin(), order.end(), [](const Encoded *a, const Encoded *b) {
+    return a->ids.size() != b->ids.size() ? a->ids.size() > b->ids.size() : a < b;
+  });
+  for (size_t begin = 0; begin < order.size();) {
+    const size_t fitting = std::max<size_t>(1, kBatchTokens / order[begin]->ids.size());
+    const size_t count = std::min({batchLines, fitting, order.size() - begin});
+    encodeBatch(std::span(order).subspan(begin, count));
+    afterBatch(count);
+    begin += count;
+  }
+}
+
+void Encoder::encodeBatch(std::span<Encoded *const> batch) {
+  const size_t length = batch.front()->ids.size(); // The longest.
+  std::vector<int64_t> ids(batch.size() * length, tokenizer.options().padId);
+  std::vector<int64_t> mask(batch.size() * length, 0);
+  for (size_t row = 0; row < batch.size(); ++row) {
+    const auto &line = batch[row]->ids;
+    std::copy(line.begin(), line.end(), ids.begin() + row * length);
+    std::fill_n(mask.begin() + row * length, line.size(), 1);
+    counts.tokens += line.size();
+  }
+  counts.lines += batch.size();
+  counts.paddedTokens += ids.size();
+  ++counts.batches;
+
+  Timer timer(counts.runSeconds);
+  const Shape shape{batch.size(), length};
+  const Tensor idTensor = Tensor::fromData(ids, shape), maskTensor = Tensor::fromData(mask, shape);
+  const Tensor result = model->compiled ? (*model->compiled)(idTensor, maskTensor)
+                                        : model->eager(idTensor, maskTensor);
+  const auto values = result.data<float>();
+  for (size_t row = 0; row < batch.size(); ++row) {
+    const auto embedding = values.subspan(row * columns, columns);
+    if (!std::all_of(embedding.begin(), embedding.end(), [](float x) { return std::isfinite(x); }))
+      throw ValueError("[model] an embedding is not finite: the weights are damaged");
+    batch[row]->embedding.assign(embedding.begin(), embedding.end());
+  }
+}
+
+} // namespace kiln::tools

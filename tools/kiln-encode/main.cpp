@@ -1,0 +1,143 @@
+//===- main.cpp - kiln-encode: lines of text to embeddings --------------------===//
+
+#include <algorithm>
+#include <csignal>
+#include <exception>
+#include <filesystem>
+#include <iostream>
+
+#include <sys/resource.h>
+
+#include <fmt/format.h>
+#include <kiln/kiln.h>
+
+#include "Encoder.h"
+#include "LineReader.h"
+#include "Nearest.h"
+#include "Progress.h"
+#include "tools/common/text/Utf8.h"
+
+using namespace kiln::tools;
+
+namespace {
+volatile std::sig_atomic_t interruptedBy = 0; // The signal's number.
+
+/// The first signal ends the work in good order, which removes temporary files.
+void catchSignals() {
+  struct sigaction action{};
+  action.sa_handler = [](int signal) { interruptedBy = signal; };
+  action.sa_flags = SA_RESETHAND; // The second one ends the process. And reads are not restarted.
+  for (int signal : {SIGINT, SIGTERM, SIGHUP})
+    sigaction(signal, &action, nullptr);
+  std::signal(SIGXFSZ, SIG_IGN); // A file that grows beyond the limit is then an error like others.
+}
+
+/// How much is read before it is sorted by length and encoded: what bounds the memory.
+constexpr size_t kWindowLines = 1024;
+constexpr size_t kWindowBytes = 8 << 20;
+
+/// Reads the next window of lines. Returns false if there is none.
+bool readWindow(LineReader &reader, std::vector<Encoded> &window) {
+  window.clear();
+  size_t bytes = 0;
+  std::string line;
+  while (window.size() < kWindowLines && bytes < kWindowBytes && reader.next(line)) {
+    bytes += line.size();
+    window.push_back({std::move(line), {}, {}});
+  }
+  return !window.empty();
+}
+
+void printStats(const Encoder &encoder) {
+  const EncoderStats &s = encoder.stats();
+  const auto runtime = kiln::runtimeStats();
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  fmt::print(stderr, "lines: {} in {} batches, {} tokens and {} of padding\n", s.lines, s.batches,
+             s.tokens, s.paddedTokens - s.tokens);
+  fmt::print(stderr,
+             "load: {:.3f} s, trace: {:.3f} s, compile: {:.3f} s, prepare: {:.3f} s, cache: {}\n",
+             s.loadSeconds, s.traceSeconds, s.compileSeconds, s.prepareSeconds, s.cache);
+  fmt::print(stderr, "tokenise: {:.3f} s, run: {:.3f} s, {:.0f} lines/s\n", s.tokeniseSeconds,
+             s.runSeconds, s.lines / std::max(s.tokeniseSeconds + s.runSeconds, 1e-9));
+  fmt::print(stderr, "compiles: {}, from memory: {}, from disk: {}\n", runtime.compiles,
+             runtime.memoryHits, runtime.diskHits);
+  fmt::print(stderr, "peak memory: {:.0f} MB\n", usage.ru_maxrss / 1024.0); // ru_maxrss is in KiB.
+}
+
+void run(const Options &options) {
+  const bool writes = !options.similar || options.outputGiven;
+  // First what may fail at once: nobody should wait for a model to hear that a folder is read-only.
+  LineReader reader(options.files);
+  if (!std::filesystem::is_directory(options.model))
+    throw kiln::IoError("no model in " + options.model +
+                        ": run tools/quickstart, or give its folder with --model");
+  std::unique_ptr<EmbeddingWriter> writer;
+  if (writes)
+    writer = makeWriter(options.output, options.ids);
+  Progress progress(!(writes && options.output == "-" && isatty(STDOUT_FILENO)));
+  Encoder encoder(options);
+
+  std::optional<Nearest> nearest;
+  if (options.similar) {
+    size_t replaced = 0;
+    Encoded query[] = {{repairUtf8(*options.similar, replaced), {}, {}}};
+    encoder.encode(query, [](size_t) {});
+    nearest.emplace(std::move(query[0].embedding), options.top);
+  }
+  std::vector<Encoded> window;
+  while (readWindow(reader, window)) {
+    encoder.encode(window, [&](size_t lines) {
+      progress.update(lines);
+      if (interruptedBy)
+        throw kiln::Error("interrupted");
+    });
+    for (const Encoded &line : window) {
+      if (writer)
+        writer->write(line);
+      if (nearest)
+        nearest->add(line.text, line.embedding);
+    }
+    if (writer)
+      writer->flush();
+  }
+  if (writer)
+    writer->finish(encoder.width());
+  progress.end();
+
+  if (nearest) {
+    OutputFile out("-");
+    for (const auto &line : nearest->lines())
+      out.write(fmt::format("{:.4f}  {}\n", line.cosine, line.text));
+    out.commit();
+  }
+  if (reader.replacedSequences())
+    fmt::print(stderr, "kiln-encode: replaced {} invalid UTF-8 sequences by U+FFFD, in {} lines\n",
+               reader.replacedSequences(), reader.repairedLines());
+  if (options.stats)
+    printStats(encoder);
+}
+} // namespace
+
+int main(int argc, char **argv) {
+  Options options;
+  std::string failure;
+  try {
+    if (const auto code = parseOptions(argc, argv, options))
+      return *code;
+    if (options.threads)
+      kiln::setThreadCount(options.threads);
+    catchSignals();
+    run(options);
+    return 0;
+  } catch (const std::bad_alloc &) {
+    failure = "out of memory";
+  } catch (const std::exception &error) {
+    failure = error.what();
+  }
+  if (interruptedBy)
+    return 128 + interruptedBy; // As a shell reports it.
+  std::replace(failure.begin(), failure.end(), '\n', ' ');
+  std::cerr << "kiln-encode: " << failure << '\n';
+  return 2;
+}
