@@ -1,0 +1,112 @@
+//===- Cases.cpp - What kiln-bench measures -----------------------------------===//
+
+#include "Cases.h"
+
+#include <memory>
+
+#include "tools/common/Weights.h"
+#include "tools/common/minilm/LoadEncoder.h"
+
+namespace kiln::tools {
+
+namespace {
+using Path = std::filesystem::path;
+using Compiler = std::function<Program(int64_t rank)>;
+
+/// The size of an axis of a tensor in `file`.
+int64_t sizeIn(const io::SafetensorsFile &file, const std::string &name, int64_t axis) {
+  const auto tensor = file.find(name);
+  if (!tensor || tensor->rank() <= axis)
+    throw KeyError("the weights have no " + name + " of the expected rank");
+  return tensor->shape()[axis].value();
+}
+
+/// The type of an input with symbolic sizes, but for the last if it is given.
+TensorType inputType(DType dtype, int64_t rank, std::optional<int64_t> last = {}) {
+  std::vector<Dim> dims;
+  for (int64_t axis = 0; axis < rank; ++axis)
+    dims.push_back(Dim("d" + std::to_string(axis)));
+  if (last)
+    dims.back() = *last;
+  return TensorType(dtype, Shape(dims), CPU());
+}
+
+/// For a model of one input: loads the weights of `file`, and compiles for x of dtype `input` whose
+/// last size is `last`.
+template <class Model>
+Compiler oneInput(Model model, const io::SafetensorsFile &file, DType dtype, DType input,
+                  std::optional<int64_t> last) {
+  model.loadStateDict(file);
+  roundWeights(model, dtype);
+  auto shared = std::make_shared<Model>(std::move(model));
+  return [=](int64_t rank) -> Program {
+    auto compiled = std::make_shared<decltype(shared->compile(inputType(input, rank, last)))>(
+        shared->compile(inputType(input, rank, last)));
+    return [=](const std::vector<Tensor> &x) { return (*compiled)(x.at(0)); };
+  };
+}
+
+Compiler loadLinear(const Path &path, DType dtype) {
+  const auto file = io::openSafetensors(path);
+  const int64_t in = sizeIn(file, "weight", 1), out = sizeIn(file, "weight", 0);
+  return oneInput(nn::Linear(in, out), file, dtype, dtype, in);
+}
+
+Compiler loadMlp(const Path &path, DType dtype) {
+  const auto file = io::openSafetensors(path);
+  const int64_t in = sizeIn(file, "0.weight", 1), hidden = sizeIn(file, "0.weight", 0);
+  const int64_t out = sizeIn(file, "2.weight", 0);
+  return oneInput(nn::Sequential(nn::Linear(in, hidden), nn::GELU(), nn::Linear(hidden, out)), file,
+                  dtype, dtype, in);
+}
+
+Compiler loadGatherLinear(const Path &path, DType dtype) {
+  const auto file = io::openSafetensors(path);
+  const int64_t vocabulary = sizeIn(file, "0.weight", 0), in = sizeIn(file, "0.weight", 1);
+  const int64_t out = sizeIn(file, "1.weight", 0);
+  return oneInput(nn::Sequential(nn::Embedding(vocabulary, {.dim = in}), nn::Linear(in, out)), file,
+                  dtype, DType::int64, std::nullopt);
+}
+
+Compiler loadLayerNorm(const Path &path, DType dtype) {
+  const auto file = io::openSafetensors(path);
+  const int64_t size = sizeIn(file, "weight", 0);
+  return oneInput(nn::LayerNorm(size), file, dtype, dtype, size);
+}
+
+Compiler loadMinilm(const Path &path, DType dtype) {
+  const BertConfig config = configFromWeights(path);
+  auto encoder = std::make_shared<SentenceEncoder>(loadEncoder(path, config, dtype));
+  return [=](int64_t rank) -> Program {
+    const TensorType type = inputType(DType::int64, rank);
+    CompileOptions options;
+    options.constraints = {type.shape[rank - 1].between(1, config.positions)};
+    auto compiled = std::make_shared<decltype(encoder->compile(options, type, type))>(
+        encoder->compile(options, type, type));
+    return [=](const std::vector<Tensor> &x) { return (*compiled)(x.at(0), x.at(1)); };
+  };
+}
+} // namespace
+
+const std::vector<Case> &benchCases() {
+  static const std::vector<Case> cases = {
+      {"linear", "x @ W.T + b", loadLinear, 2},
+      {"mlp", "Linear, GELU (erf), Linear", loadMlp, 2},
+      {"gather_linear", "Embedding, Linear", loadGatherLinear, 2},
+      {"layer_norm", "LayerNorm, epsilon 1e-5", loadLayerNorm, 2},
+      {"minilm", "sentence encoder all-MiniLM-L6-v2", loadMinilm, 2},
+  };
+  return cases;
+}
+
+const Case &findCase(const std::string &name) {
+  std::string names;
+  for (const Case &candidate : benchCases()) {
+    if (candidate.name == name)
+      return candidate;
+    names += (names.empty() ? "" : ", ") + std::string(candidate.name);
+  }
+  throw KeyError("no case \"" + name + "\"; there are: " + names);
+}
+
+} // namespace kiln::tools

@@ -1,0 +1,31 @@
+//===- Cases.h - What kiln-bench measures -------------------------------------===//
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <kiln/kiln.h>
+
+namespace kiln::tools {
+
+/// A compiled model: its inputs to its one output.
+using Program = std::function<Tensor(const std::vector<Tensor> &)>;
+
+/// One thing to measure.
+struct Case {
+  const char *name;
+  const char *description;
+  /// Loads the weights in a file, rounds them to a dtype, and returns a function that compiles for
+  /// inputs of a rank, one program for all sizes. All sizes of the model are those of the weights.
+  std::function<std::function<Program(int64_t rank)>(const std::filesystem::path &, DType)> load;
+  int64_t usualRank; ///< Of the inputs that are asked for.
+};
+
+const std::vector<Case> &benchCases();
+
+/// The case of that name. Errors: KeyError, with the names that there are.
+const Case &findCase(const std::string &name);
+
+} // namespace kiln::tools

@@ -1,0 +1,122 @@
+//===- main.cpp - kiln-bench: times a case for a benchmark --------------------===//
+//
+// `kiln-bench CASE DTYPE DATA_DIR` loads and compiles a case, says so in one JSON line, and then
+// answers a JSON line on standard output for each on standard input, until that ends:
+//   {"shape": [8, 128], "seconds": 0.5}  times calls with the inputs of 8x128.safetensors:
+//                                        {"median_us": m, "min_us": m, "calls": n}
+//   {"shape": [8, 128], "save": "PATH"}  writes the result, "out", to PATH: {"saved": true}
+//
+//===----------------------------------------------------------------------===//
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <iostream>
+#include <map>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "Cases.h"
+
+using namespace kiln;
+using namespace kiln::tools;
+using nlohmann::json;
+using Clock = std::chrono::steady_clock;
+
+namespace {
+double secondsSince(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+void answer(const std::string &line) { std::cout << line << std::endl; }
+
+/// Reads the inputs of a shape; fractional ones are rounded to `dtype`.
+std::vector<Tensor> readInputs(const std::filesystem::path &folder, const json &shape,
+                               DType dtype) {
+  const auto sizes = shape.get<std::vector<int64_t>>();
+  const auto file =
+      io::openSafetensors(folder / fmt::format("{}.safetensors", fmt::join(sizes, "x")));
+  std::vector<Tensor> inputs;
+  while (const auto input = file.find("in" + std::to_string(inputs.size()))) {
+    inputs.push_back(isFloat(input->dtype()) ? input->cast(dtype) : *input);
+    inputs.back().realize();
+  }
+  if (inputs.empty())
+    throw KeyError("the file of shape " + shape.dump() + " has no in0");
+  return inputs;
+}
+
+std::string timeCalls(const Program &program, const std::vector<Tensor> &inputs, double seconds) {
+  for (int i = 0; i < 3; ++i)
+    program(inputs).realize();
+  std::vector<double> times;
+  const auto start = Clock::now();
+  while (times.empty() || secondsSince(start) < seconds) {
+    const auto begin = Clock::now();
+    const Tensor result = program(inputs);
+    // The result must lie readable in memory: read a byte of it.
+    [[maybe_unused]] volatile std::byte first = result.bytes()[0];
+    times.push_back(secondsSince(begin));
+  }
+  std::sort(times.begin(), times.end());
+  return fmt::format(R"({{"median_us": {:.3f}, "min_us": {:.3f}, "calls": {}}})",
+                     times[times.size() / 2] * 1e6, times[0] * 1e6, times.size());
+}
+
+void work(const Case &chosen, DType dtype, const std::filesystem::path &folder,
+          Clock::time_point start) {
+  const auto compile = chosen.load(folder / "weights.safetensors", dtype);
+  std::map<int64_t, Program> programs; // By the rank of the inputs.
+  programs[chosen.usualRank] = compile(chosen.usualRank);
+  answer(fmt::format(R"({{"ready": true, "compile_s": {:.6f}}})", secondsSince(start)));
+
+  for (std::string line; std::getline(std::cin, line);) {
+    const json request = json::parse(line);
+    const auto inputs = readInputs(folder, request.at("shape"), dtype);
+    Program &program = programs[inputs[0].rank()];
+    if (!program)
+      program = compile(inputs[0].rank());
+    if (request.contains("save")) {
+      const Tensor result = program(inputs).cast(DType::float32);
+      io::saveSafetensors(request.at("save").get<std::string>(), {{"out", result}});
+      answer(R"({"saved": true})");
+    } else {
+      answer(timeCalls(program, inputs, request.at("seconds").get<double>()));
+    }
+  }
+}
+} // namespace
+
+int main(int argc, char **argv) {
+  const auto start = Clock::now();
+  CLI::App app("Times a case for a benchmark: a worker that is asked over standard input.",
+               "kiln-bench");
+  bool list = false;
+  std::string name, dtypeName, folder;
+  app.add_flag("--list", list, "List the cases");
+  app.add_option("CASE", name, "What to measure");
+  app.add_option("DTYPE", dtypeName, "f32 or bf16")->check(CLI::IsMember({"f32", "bf16"}));
+  app.add_option("DATA_DIR", folder, "Folder of weights.safetensors and the inputs");
+  try {
+    app.parse(argc, argv);
+    if (list) {
+      for (const Case &each : benchCases())
+        std::cout << fmt::format("{:<14} {}\n", each.name, each.description);
+      return 0;
+    }
+    if (folder.empty())
+      throw CLI::RequiredError("CASE, DTYPE and DATA_DIR");
+    if (!std::getenv("KILN_NUM_THREADS"))
+      setThreadCount(2); // What all workers of the comparison have.
+    work(findCase(name), dtypeName == "bf16" ? DType::bfloat16 : DType::float32, folder, start);
+    return 0;
+  } catch (const CLI::CallForHelp &) {
+    std::cout << app.help();
+    return 0;
+  } catch (const std::exception &error) {
+    std::cerr << "kiln-bench: " << error.what() << '\n';
+    return 2;
+  }
+}
