@@ -1,8 +1,8 @@
 #include "ir/KilnDialect.h"
+#include "passes/Fusing.h"
 #include "passes/Passes.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "mlir/IR/IRMapping.h"
 #include "mlir/IR/OperationSupport.h"
 #include "llvm/ADT/StringSet.h"
 
@@ -13,9 +13,6 @@ namespace kiln::passes {
 #include "passes/Passes.h.inc"
 
 namespace {
-
-/// Operations that make a value from nothing are cheaper to repeat than to store.
-bool isRepeatable(Operation *op) { return op && op->getNumOperands() == 0 && isPure(op); }
 
 /// "gather_add_layer_norm": what a kernel does, for people.
 std::string describe(Block &body) {
@@ -36,10 +33,10 @@ public:
     Block &block = main.getBody().front();
     for (Operation &op : llvm::make_early_inc_range(block.without_terminator()))
       if (!isa<ir::FusionOp, ir::ReshapeOp, ir::LaunchOp>(op) && !isRepeatable(&op))
-        wrap(&op);
+        wrapInFusion(&op);
     for (Operation &op : llvm::make_early_inc_range(block.without_terminator()))
       if (isRepeatable(&op) && usedOutsideFusions(&op))
-        wrap(&op);
+        wrapInFusion(&op);
     for (auto fusion : llvm::make_early_inc_range(block.getOps<ir::FusionOp>()))
       outline(fusion);
     // A reverse iterator holds the operation behind its own, so it cannot run past an erased one.
@@ -54,25 +51,6 @@ public:
 private:
   static bool usedOutsideFusions(Operation *op) {
     return llvm::any_of(op->getUsers(), [](Operation *user) { return !isa<ir::FusionOp>(user); });
-  }
-
-  /// Makes a fusion of one operation.
-  void wrap(Operation *op) {
-    OpBuilder b(op);
-    SmallVector<Value> operands;
-    for (Value operand : op->getOperands())
-      if (!llvm::is_contained(operands, operand))
-        operands.push_back(operand);
-    auto fusion = ir::FusionOp::create(b, op->getLoc(), op->getResultTypes(), operands);
-    Block &body = fusion.getBody().emplaceBlock();
-    IRMapping mapping;
-    for (Value operand : operands)
-      mapping.map(operand, body.addArgument(operand.getType(), operand.getLoc()));
-    b.setInsertionPointToStart(&body);
-    Operation *inner = b.clone(*op, mapping);
-    ir::YieldOp::create(b, op->getLoc(), inner->getResults());
-    op->replaceAllUsesWith(fusion.getResults());
-    op->erase();
   }
 
   /// Constants among the fusion's inputs move into its body.

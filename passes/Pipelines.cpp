@@ -24,6 +24,24 @@ const std::vector<Phase> &cpuPhases() {
          // Equal operations once: the same mask or position ids in every layer.
          pm.addPass(createCSEPass());
        }},
+      {"fuse",
+       [](OpPassManager &pm, const PipelineOptions &options) {
+         auto add = [&](const char *name, std::unique_ptr<Pass> pass) {
+           if (options.isEnabled(name))
+             pm.addPass(std::move(pass));
+         };
+         // Before products become linears, which attention's are not.
+         add("kiln-fuse-attention", createFuseAttentionPass());
+         // Products with weights get a kernel that reads them packed.
+         add("kiln-fuse-linear", createFuseLinearPass());
+         // While linears are still loose: q, k and v in one product.
+         add("kiln-fuse-siblings", createFuseSiblingsPass());
+         // The dearest kernels choose what they take in first.
+         add("kiln-fuse-epilogue", createFuseEpiloguePass());
+         add("kiln-fuse-gather", createFuseGatherPass());
+         // The rest in as few passes over memory as possible.
+         add("kiln-fuse-elementwise", createFuseElementwisePass());
+       }},
       {"outline",
        [](OpPassManager &pm, const PipelineOptions &) {
          // One function for each distinct kernel: what compile time grows with.

@@ -1,0 +1,88 @@
+#include "passes/Fusing.h"
+#include "passes/Passes.h"
+
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+
+using namespace mlir;
+
+namespace kiln::passes {
+#define GEN_PASS_DEF_FUSELINEARPASS
+#include "passes/Passes.h.inc"
+
+namespace {
+
+bool isLinearType(Value value) {
+  Type element = cast<RankedTensorType>(value.getType()).getElementType();
+  return isa<Float32Type, BFloat16Type, Float16Type>(element);
+}
+
+/// matmul(x, w) -> linear(x, w), transposed where w is a permute of a weight.
+/// Not where w is no weight of the model (nothing could pack it once), has batch dims or is not of
+/// static size, and not for dtypes without a packed kernel.
+struct MatmulToLinear : OpRewritePattern<ir::MatmulOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(ir::MatmulOp op, PatternRewriter &rewriter) const override {
+    Value weight = op.getY();
+    bool transposed = false;
+    if (auto permute = weight.getDefiningOp<ir::PermuteOp>()) {
+      if (permute.getAxes() != ArrayRef<int64_t>{1, 0})
+        return rewriter.notifyMatchFailure(op, "y is permuted, but not a transposed matrix");
+      weight = permute.getX();
+      transposed = true;
+    }
+    if (!isWeight(weight))
+      return rewriter.notifyMatchFailure(op, "y is not a weight");
+    auto type = cast<RankedTensorType>(weight.getType());
+    if (type.getRank() != 2)
+      return rewriter.notifyMatchFailure(op, "y has batch dims");
+    if (!type.hasStaticShape())
+      return rewriter.notifyMatchFailure(op, "y has symbolic dims");
+    if (!isLinearType(weight))
+      return rewriter.notifyMatchFailure(op, "no packed kernel for this dtype");
+    rewriter.replaceOpWithNewOp<ir::LinearOp>(op, op.getX(), ValueRange{weight}, ValueRange{},
+                                              transposed);
+    return success();
+  }
+};
+
+/// add(linear(x, w), b) -> linear(x, w, b).
+/// Not where the linear has a bias already or several results, its result is used elsewhere, or b
+/// is not a row of N elements.
+struct AddToBias : OpRewritePattern<ir::AddOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(ir::AddOp op, PatternRewriter &rewriter) const override {
+    for (auto [product, bias] :
+         {std::pair(op.getX(), op.getY()), std::pair(op.getY(), op.getX())}) {
+      auto linear = product.getDefiningOp<ir::LinearOp>();
+      if (!linear)
+        continue;
+      if (!linear.getBiases().empty() || linear.getNumResults() != 1)
+        return rewriter.notifyMatchFailure(op, "the linear has a bias or several results");
+      if (!product.hasOneUse())
+        return rewriter.notifyMatchFailure(op, "the product is used elsewhere");
+      auto row = cast<RankedTensorType>(bias.getType());
+      auto result = cast<RankedTensorType>(product.getType());
+      if (row.getRank() != 1 || !row.hasStaticShape() ||
+          row.getDimSize(0) != result.getDimSize(result.getRank() - 1))
+        return rewriter.notifyMatchFailure(op, "what is added is not a row of N elements");
+      rewriter.replaceOpWithNewOp<ir::LinearOp>(op, linear.getX(), linear.getWeights(),
+                                                ValueRange{bias}, linear.getTransposed());
+      return success();
+    }
+    return rewriter.notifyMatchFailure(op, "no operand is a linear");
+  }
+};
+
+struct FuseLinearPass : impl::FuseLinearPassBase<FuseLinearPass> {
+  void runOnOperation() override {
+    RewritePatternSet patterns(&getContext());
+    patterns.add<MatmulToLinear, AddToBias>(&getContext());
+    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
+      signalPassFailure();
+  }
+};
+
+} // namespace
+} // namespace kiln::passes

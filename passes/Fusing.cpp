@@ -1,0 +1,137 @@
+#include "passes/Fusing.h"
+
+#include "mlir/Analysis/TopologicalSortUtils.h"
+#include "mlir/IR/IRMapping.h"
+#include "llvm/ADT/SmallPtrSet.h"
+
+using namespace mlir;
+
+namespace kiln::passes {
+
+Block *mainBlock(ModuleOp module) {
+  auto main = module.lookupSymbol<func::FuncOp>("main");
+  return main && main.getBody().hasOneBlock() ? &main.getBody().front() : nullptr;
+}
+
+bool isWeight(Value value) {
+  auto argument = dyn_cast<BlockArgument>(value);
+  if (!argument)
+    return false;
+  auto function = dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp());
+  if (!function)
+    return false;
+  auto role = function.getArgAttrOfType<StringAttr>(argument.getArgNumber(), ir::roleAttrName);
+  return role && role.getValue() == "weight";
+}
+
+bool isRepeatable(Operation *op) { return op && op->getNumOperands() == 0 && isPure(op); }
+
+/// The block argument of the fusion for an outside value: a new input if it is none yet.
+static Value inputFor(ir::FusionOp fusion, Value value) {
+  Block &body = fusion.getBody().front();
+  for (auto [i, input] : llvm::enumerate(fusion.getInputs()))
+    if (input == value)
+      return body.getArgument(i);
+  fusion.getInputsMutable().append(value);
+  return body.addArgument(value.getType(), value.getLoc());
+}
+
+ir::FusionOp wrapInFusion(Operation *op) {
+  OpBuilder b(op);
+  auto fusion = ir::FusionOp::create(b, op->getLoc(), op->getResultTypes(), ValueRange{});
+  Block &body = fusion.getBody().emplaceBlock();
+  IRMapping mapping;
+  for (Value operand : op->getOperands())
+    mapping.map(operand, inputFor(fusion, operand));
+  b.setInsertionPointToStart(&body);
+  Operation *inner = b.clone(*op, mapping);
+  ir::YieldOp::create(b, op->getLoc(), inner->getResults());
+  op->replaceAllUsesWith(fusion.getResults());
+  op->erase();
+  return fusion;
+}
+
+bool canAbsorbUser(ir::FusionOp fusion, Operation *user) {
+  // Backwards from the user's other operands, within the block.
+  SmallVector<Operation *> todo;
+  llvm::SmallPtrSet<Operation *, 16> seen;
+  auto visit = [&](Operation *op) {
+    if (op && op->getBlock() == fusion->getBlock() && seen.insert(op).second)
+      todo.push_back(op);
+  };
+  for (Value operand : user->getOperands())
+    if (operand.getDefiningOp() != fusion.getOperation())
+      visit(operand.getDefiningOp());
+  while (!todo.empty()) {
+    Operation *op = todo.pop_back_val();
+    if (op == fusion.getOperation())
+      return false;
+    for (Value operand : op->getOperands())
+      visit(operand.getDefiningOp());
+  }
+  return true;
+}
+
+ir::FusionOp absorbUser(ir::FusionOp fusion, Operation *user) {
+  Block &body = fusion.getBody().front();
+  Operation *yield = body.getTerminator();
+  IRMapping mapping;
+  for (Value operand : user->getOperands()) {
+    auto result = dyn_cast<OpResult>(operand);
+    if (result && result.getOwner() == fusion.getOperation())
+      mapping.map(operand, yield->getOperand(result.getResultNumber()));
+    else
+      mapping.map(operand, inputFor(fusion, operand));
+  }
+  OpBuilder b(yield);
+  Operation *inner = b.clone(*user, mapping);
+
+  // What the fusion must still give: results used by others than `user`, then the user's.
+  SmallVector<Value> outside, inside;
+  for (auto [result, yielded] : llvm::zip(fusion.getResults(), yield->getOperands()))
+    if (llvm::any_of(result.getUsers(), [&](Operation *other) { return other != user; })) {
+      outside.push_back(result);
+      inside.push_back(yielded);
+    }
+  llvm::append_range(outside, user->getResults());
+  llvm::append_range(inside, inner->getResults());
+  yield->setOperands(inside);
+
+  b.setInsertionPoint(user);
+  auto grown = ir::FusionOp::create(b, user->getLoc(), ValueRange(inside).getTypes(),
+                                    fusion.getInputs());
+  grown.getBody().takeBody(fusion.getBody());
+  for (auto [value, result] : llvm::zip(outside, grown.getResults()))
+    value.replaceAllUsesWith(result);
+  user->erase();
+  fusion.erase();
+  return grown;
+}
+
+bool onlyFeeds(Operation *producer, ir::FusionOp fusion) {
+  return !producer->use_empty() && llvm::all_of(producer->getUsers(), [&](Operation *user) {
+    return user == fusion.getOperation();
+  });
+}
+
+void absorbProducer(ir::FusionOp fusion, Operation *producer) {
+  Block &body = fusion.getBody().front();
+  IRMapping mapping;
+  for (Value operand : producer->getOperands())
+    mapping.map(operand, inputFor(fusion, operand));
+  OpBuilder b = OpBuilder::atBlockBegin(&body);
+  Operation *inner = b.clone(*producer, mapping);
+  for (int64_t i = fusion.getInputs().size() - 1; i >= 0; --i) {
+    auto result = dyn_cast<OpResult>(fusion.getInputs()[i]);
+    if (!result || result.getOwner() != producer)
+      continue;
+    body.getArgument(i).replaceAllUsesWith(inner->getResult(result.getResultNumber()));
+    body.eraseArgument(i);
+    fusion.getInputsMutable().erase(i);
+  }
+  producer->erase();
+}
+
+void sortBlock(Block &block) { sortTopologically(&block); }
+
+} // namespace kiln::passes

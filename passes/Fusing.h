@@ -1,0 +1,36 @@
+#pragma once
+
+#include "ir/KilnDialect.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+namespace kiln::passes {
+
+/// The one block of `@main`, or null where the module is of another form (already lowered, say).
+mlir::Block *mainBlock(mlir::ModuleOp module);
+
+/// Whether a value is a weight of the model: an argument of main with that role.
+bool isWeight(mlir::Value value);
+/// Makes a value from nothing (a constant, an iota, a size): cheaper to repeat than to store.
+bool isRepeatable(mlir::Operation *op);
+
+/// A fusion of one operation, in its place.
+ir::FusionOp wrapInFusion(mlir::Operation *op);
+
+/// Whether `user`, which uses a result of `fusion`, may move into it: none of its other operands
+/// is computed from a result of the fusion outside of it.
+bool canAbsorbUser(ir::FusionOp fusion, mlir::Operation *user);
+/// Moves an operation that uses results of the fusion into it; its results become the fusion's, and
+/// results that nothing outside needs any more go. The fusion is replaced and returned; the block
+/// may need sorting afterwards (sortBlock).
+ir::FusionOp absorbUser(ir::FusionOp fusion, mlir::Operation *user);
+
+/// Moves an operation whose every use is in the fusion into it.
+void absorbProducer(ir::FusionOp fusion, mlir::Operation *producer);
+/// Whether all uses of the operation's results are inputs of `fusion`.
+bool onlyFeeds(mlir::Operation *producer, ir::FusionOp fusion);
+
+/// Puts operations behind their operands again.
+void sortBlock(mlir::Block &block);
+
+} // namespace kiln::passes
