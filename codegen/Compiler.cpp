@@ -27,7 +27,6 @@ using namespace mlir;
 namespace kiln::codegen {
 namespace {
 
-
 class Compilation {
 public:
   Compilation(const ir::Graph &graph, const runtime::CompileRequest &request,
@@ -56,8 +55,7 @@ public:
 
     passes::PipelineOptions options{target->forPasses(), request.disabledPasses};
     for (const passes::Phase &phase : passes::cpuPhases())
-      if (!runPhase(phase.name, *module,
-                    [&](OpPassManager &pm) { phase.build(pm, options); }))
+      if (!runPhase(phase.name, *module, [&](OpPassManager &pm) { phase.build(pm, options); }))
         return false;
     if (!describe(*module, *target))
       return false;

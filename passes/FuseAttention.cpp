@@ -43,9 +43,10 @@ struct Scores {
   Value mask;
 };
 
-/// matmul(softmax([add|select](mul|div(matmul(q, kᵀ), number), mask)), v) -> attention(q, k, v, mask).
-/// Not where the scores are used elsewhere (they would have to be stored), the softmax runs along
-/// another axis, the number is none, leading dims broadcast, or what is masked off is not -inf.
+/// matmul(softmax([add|select](mul|div(matmul(q, kᵀ), number), mask)), v) -> attention(q, k, v,
+/// mask). Not where the scores are used elsewhere (they would have to be stored), the softmax runs
+/// along another axis, the number is none, leading dims broadcast, or what is masked off is not
+/// -inf.
 struct MatmulsToAttention : OpRewritePattern<ir::MatmulOp> {
   using OpRewritePattern::OpRewritePattern;
 

@@ -45,8 +45,8 @@ struct FuseElementwisePass : impl::FuseElementwisePassBase<FuseElementwisePass> 
     for (auto fusion : llvm::make_early_inc_range(block->getOps<ir::FusionOp>()))
       if (llvm::any_of(fusion.getBody().front(), [](Operation &op) { return isRowAnchor(&op); }))
         absorbProducers(fusion);
-    // What is left are kernels without an anchor. From the last operation backwards, so that a chain
-    // ends in one kernel.
+    // What is left are kernels without an anchor. From the last operation backwards, so that a
+    // chain ends in one kernel.
     while (Operation *root = lastLoose(*block))
       absorbProducers(wrapInFusion(root));
     sortBlock(*block);

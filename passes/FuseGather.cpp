@@ -57,8 +57,7 @@ struct FuseGatherPass : impl::FuseGatherPassBase<FuseGatherPass> {
     if (isa<ir::GatherOp>(op))
       return true;
     return isa<ir::AddOp, ir::CastOp>(op) &&
-           llvm::any_of(op->getOperands(),
-                        [&](Value operand) { return gathersInto(operand, op); });
+           llvm::any_of(op->getOperands(), [&](Value operand) { return gathersInto(operand, op); });
   }
 
   static Operation *findProducer(ir::FusionOp fusion) {

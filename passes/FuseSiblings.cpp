@@ -56,9 +56,10 @@ struct FuseSiblingsPass : impl::FuseSiblingsPassBase<FuseSiblingsPass> {
       llvm::append_range(biases, linear.getBiases());
     }
     // At the first one's place: x and the weights are there.
-    OpBuilder b(group.front());
-    auto merged = ir::LinearOp::create(b, group.front().getLoc(), x, weights, biases,
-                                       group.front().getTransposed());
+    ir::LinearOp first = group.front();
+    OpBuilder b(first);
+    auto merged =
+        ir::LinearOp::create(b, first.getLoc(), x, weights, biases, first.getTransposed());
     unsigned next = 0;
     for (ir::LinearOp linear : group) {
       linear->replaceAllUsesWith(merged->getResults().slice(next, linear->getNumResults()));

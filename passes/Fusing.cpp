@@ -98,8 +98,8 @@ ir::FusionOp absorbUser(ir::FusionOp fusion, Operation *user) {
   yield->setOperands(inside);
 
   b.setInsertionPoint(user);
-  auto grown = ir::FusionOp::create(b, user->getLoc(), ValueRange(inside).getTypes(),
-                                    fusion.getInputs());
+  auto grown =
+      ir::FusionOp::create(b, user->getLoc(), ValueRange(inside).getTypes(), fusion.getInputs());
   grown.getBody().takeBody(fusion.getBody());
   for (auto [value, result] : llvm::zip(outside, grown.getResults()))
     value.replaceAllUsesWith(result);

@@ -93,8 +93,8 @@ private:
       if (op.hasTrait<ir::KilnElementwise>()) {
         DType dtype = ElementEmitter::typeOf(op.getOperands().back()).dtype;
         if (!hasElementwiseLowering(name, dtype))
-          return op.emitOpError("has no lowering for ") << std::string(shortName(dtype))
-                                                        << " on the CPU yet";
+          return op.emitOpError("has no lowering for ")
+                 << std::string(shortName(dtype)) << " on the CPU yet";
         continue;
       }
       if (kernel.anchor && isa<ir::LinearOp>(kernel.anchor) && isa<ir::LayerNormOp>(op))

@@ -110,7 +110,7 @@ private:
   ModuleOp module;
   func::FuncOp main;
   llvm::StringMap<SmallVector<func::FuncOp>> kernels; // by description
-  llvm::StringSet<> used; // names of kernels
+  llvm::StringSet<> used;                             // names of kernels
 };
 
 struct OutlinePass : impl::OutlinePassBase<OutlinePass> {

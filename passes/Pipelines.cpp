@@ -58,8 +58,7 @@ const std::vector<Phase> &cpuPhases() {
 
 namespace {
 struct CpuPipelineOptions : PassPipelineOptions<CpuPipelineOptions> {
-  Option<std::string> target{*this, "target",
-                             llvm::cl::desc("x86-64, x86-64-v3 or x86-64-v4"),
+  Option<std::string> target{*this, "target", llvm::cl::desc("x86-64, x86-64-v3 or x86-64-v4"),
                              llvm::cl::init("x86-64-v3")};
   ListOption<std::string> disable{*this, "disable", llvm::cl::desc("passes to leave out")};
 };

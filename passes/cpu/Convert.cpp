@@ -28,9 +28,10 @@ Value floatLike(FunctionEmitter &f, Value shaped, double value) {
   Type element = getElementTypeOrSelf(shaped.getType());
   FloatAttr scalar = FloatAttr::get(element, value);
   Type type = shaped.getType();
-  TypedAttr attr = isa<VectorType>(type)
-                       ? TypedAttr(DenseElementsAttr::get(cast<ShapedType>(type), Attribute(scalar)))
-                       : TypedAttr(scalar);
+  TypedAttr attr =
+      isa<VectorType>(type)
+          ? TypedAttr(DenseElementsAttr::get(cast<ShapedType>(type), Attribute(scalar)))
+          : TypedAttr(scalar);
   return arith::ConstantOp::create(f.b, attr);
 }
 
@@ -121,9 +122,9 @@ Value floatToInteger(FunctionEmitter &f, Value x, DType to) {
   double high = std::ldexp(1.0, sign ? width - 1 : width);
   Value lowValue = floatLike(f, x, low), highValue = floatLike(f, x, high);
   Value tooHigh = arith::CmpFOp::create(f.b, arith::CmpFPredicate::OGE, x, highValue);
-  Value inRange = arith::AndIOp::create(
-      f.b, arith::CmpFOp::create(f.b, arith::CmpFPredicate::OGE, x, lowValue),
-      arith::CmpFOp::create(f.b, arith::CmpFPredicate::OLT, x, highValue));
+  Value inRange =
+      arith::AndIOp::create(f.b, arith::CmpFOp::create(f.b, arith::CmpFPredicate::OGE, x, lowValue),
+                            arith::CmpFOp::create(f.b, arith::CmpFPredicate::OLT, x, highValue));
   Value tooLow = arith::CmpFOp::create(f.b, arith::CmpFPredicate::OLT, x, lowValue);
   Value safe = arith::SelectOp::create(f.b, inRange, x, floatLike(f, x, 0.0));
   Type type = like(f.b.getIntegerType(width), x);
@@ -131,8 +132,7 @@ Value floatToInteger(FunctionEmitter &f, Value x, DType to) {
                          : Value(arith::FPToUIOp::create(f.b, type, safe));
   uint64_t most = sign ? (uint64_t(1) << (width - 1)) - 1 : ~uint64_t(0);
   uint64_t least = sign ? uint64_t(1) << (width - 1) : 0;
-  converted =
-      arith::SelectOp::create(f.b, tooHigh, integerLike(f, x, width, most), converted);
+  converted = arith::SelectOp::create(f.b, tooHigh, integerLike(f, x, width, most), converted);
   return arith::SelectOp::create(f.b, tooLow, integerLike(f, x, width, least), converted);
 }
 

@@ -108,8 +108,7 @@ Value emitFloorDiv(const Operands &o) {
     Value product = arith::MulIOp::create(o.f.b, truncated, safe.divisor);
     Value inexact = arith::CmpIOp::create(o.f.b, arith::CmpIPredicate::ne, product, o.x());
     Value signs = arith::XOrIOp::create(o.f.b, o.x(), safe.divisor);
-    Value negative =
-        arith::CmpIOp::create(o.f.b, arith::CmpIPredicate::slt, signs, o.number(0));
+    Value negative = arith::CmpIOp::create(o.f.b, arith::CmpIPredicate::slt, signs, o.number(0));
     Value down = arith::AndIOp::create(o.f.b, inexact, negative);
     Value lower = arith::SubIOp::create(o.f.b, truncated, o.number(1));
     quotient = arith::SelectOp::create(o.f.b, down, lower, truncated);
@@ -144,17 +143,17 @@ Value emitIntegerPow(const Operands &o) {
   FunctionEmitter &f = o.f;
   int64_t width = getElementTypeOrSelf(o.x().getType()).getIntOrFloatBitWidth();
   Value one = o.number(1), zero = o.number(0);
-  auto results = f.fold(
-      f.constant(0), f.constant(width), f.constant(1), {one, o.x(), o.y()},
-      [&](Value, ValueRange carried) -> SmallVector<Value> {
-        Value result = carried[0], power = carried[1], exponent = carried[2];
-        Value low = arith::AndIOp::create(f.b, exponent, one);
-        Value odd = arith::CmpIOp::create(f.b, arith::CmpIPredicate::ne, low, zero);
-        Value product = arith::MulIOp::create(f.b, result, power);
-        return {arith::SelectOp::create(f.b, odd, product, result),
-                arith::MulIOp::create(f.b, power, power),
-                arith::ShRUIOp::create(f.b, exponent, one)};
-      });
+  auto results = f.fold(f.constant(0), f.constant(width), f.constant(1), {one, o.x(), o.y()},
+                        [&](Value, ValueRange carried) -> SmallVector<Value> {
+                          Value result = carried[0], power = carried[1], exponent = carried[2];
+                          Value low = arith::AndIOp::create(f.b, exponent, one);
+                          Value odd =
+                              arith::CmpIOp::create(f.b, arith::CmpIPredicate::ne, low, zero);
+                          Value product = arith::MulIOp::create(f.b, result, power);
+                          return {arith::SelectOp::create(f.b, odd, product, result),
+                                  arith::MulIOp::create(f.b, power, power),
+                                  arith::ShRUIOp::create(f.b, exponent, one)};
+                        });
   if (!o.isSigned())
     return results[0];
   auto isX = [&](int64_t value) -> Value {
@@ -186,31 +185,31 @@ const llvm::StringMap<Emit> &emitters() {
       {"round", intrinsic<LLVM::RintOp>},
       {"trunc", intrinsic<LLVM::FTruncOp>},
       {"relu", emitRelu},
-      {"is_nan", [](const Operands &o) -> Value {
+      {"is_nan",
+       [](const Operands &o) -> Value {
          if (!o.isFloat())
            return arith::CmpIOp::create(o.f.b, I::ne, o.x(), o.x());
          return arith::CmpFOp::create(o.f.b, F::UNO, o.x(), o.x());
        }},
-      {"is_inf", [](const Operands &o) -> Value {
+      {"is_inf",
+       [](const Operands &o) -> Value {
          if (!o.isFloat())
            return arith::CmpIOp::create(o.f.b, I::ne, o.x(), o.x());
          return arith::CmpFOp::create(o.f.b, F::OEQ, emitAbs(o),
                                       o.number(std::numeric_limits<double>::infinity()));
        }},
-      {"not", [](const Operands &o) -> Value {
+      {"not",
+       [](const Operands &o) -> Value {
          return arith::XOrIOp::create(o.f.b, o.x(), o.number(-1));
        }},
       {"add", arithmetic<arith::AddFOp, arith::AddIOp>},
       {"sub", arithmetic<arith::SubFOp, arith::SubIOp>},
       {"mul", arithmetic<arith::MulFOp, arith::MulIOp>},
-      {"div", [](const Operands &o) -> Value {
-         return arith::DivFOp::create(o.f.b, o.x(), o.y());
-       }},
+      {"div",
+       [](const Operands &o) -> Value { return arith::DivFOp::create(o.f.b, o.x(), o.y()); }},
       {"floor_div", emitFloorDiv},
       {"mod", emitMod},
-      {"pow", [](const Operands &o) -> Value {
-         return emitIntegerPow(o);
-       }},
+      {"pow", [](const Operands &o) -> Value { return emitIntegerPow(o); }},
       {"maximum", emitExtremum<F::OGT, arith::MaxSIOp, arith::MaxUIOp>},
       {"minimum", emitExtremum<F::OLT, arith::MinSIOp, arith::MinUIOp>},
       {"eq", compare<F::OEQ, I::eq, I::eq>},
@@ -222,7 +221,8 @@ const llvm::StringMap<Emit> &emitters() {
       {"and", arithmetic<arith::MulFOp, arith::AndIOp>},
       {"or", arithmetic<arith::AddFOp, arith::OrIOp>},
       {"xor", arithmetic<arith::SubFOp, arith::XOrIOp>},
-      {"select", [](const Operands &o) -> Value {
+      {"select",
+       [](const Operands &o) -> Value {
          return arith::SelectOp::create(o.f.b, o.x(), o.y(), o.values[2]);
        }},
   };

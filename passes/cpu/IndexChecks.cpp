@@ -14,8 +14,8 @@ namespace {
 std::string describe(Operation *gather, int64_t axis) {
   TensorType table = ElementEmitter::typeOf(gather->getOperand(0));
   TensorType indices = ElementEmitter::typeOf(gather->getOperand(1));
-  return "[gather] indices " + indices.str() + " into axis " + std::to_string(axis) +
-         " of table " + table.str();
+  return "[gather] indices " + indices.str() + " into axis " + std::to_string(axis) + " of table " +
+         table.str();
 }
 
 void emitCheck(FunctionEmitter &f, ElementEmitter &elements, Operation *gather) {

@@ -62,8 +62,7 @@ private:
     // Results first: a kernel must not write over what it reads.
     for (Value result : op.getResults())
       if (!plan.placements.count(result)) {
-        size_t slot = takeSlot(alignedBytes(
-            ir::toTensorType(result.getType()).sizeBytes()));
+        size_t slot = takeSlot(alignedBytes(ir::toTensorType(result.getType()).sizeBytes()));
         slotOf[result] = slot;
         plan.placements[result] = {Placement::Kind::workspace, 0, slots[slot].offset};
       }

@@ -23,8 +23,8 @@ struct RowKernel {
   Value x = anchor->getOperand(0);
   TensorType type = ElementEmitter::typeOf(x);
   TensorType resultType = ElementEmitter::typeOf(anchor->getResult(0));
-  int64_t axis = name == "layer_norm" ? type.rank() - 1
-                                      : anchor->getAttrOfType<IntegerAttr>("axis").getInt();
+  int64_t axis =
+      name == "layer_norm" ? type.rank() - 1 : anchor->getAttrOfType<IntegerAttr>("axis").getInt();
   bool alongRows = axis == type.rank() - 1;
 
   /// The shape of the iteration: the operand's, without the reduced axis and, where lanes run
@@ -57,8 +57,8 @@ struct RowKernel {
 };
 
 /// Every result of the kernel at `at`, the anchor's result being provided.
-void RowKernel::storeResults(FunctionEmitter &f, ElementEmitter &elements,
-                             ArrayRef<Value> outputs, const Coords &at) {
+void RowKernel::storeResults(FunctionEmitter &f, ElementEmitter &elements, ArrayRef<Value> outputs,
+                             const Coords &at) {
   for (auto [result, output] : llvm::zip(kernel.terminator()->getOperands(), outputs)) {
     TensorType type = ElementEmitter::typeOf(result);
     Value position = f.constant(0);
@@ -72,8 +72,7 @@ void RowKernel::storeResults(FunctionEmitter &f, ElementEmitter &elements,
 Value RowKernel::finishReduction(FunctionEmitter &f, Value combined) {
   if (name == "mean") {
     Value count = f.dimValue(type.shape[axis]);
-    Value size = arith::SIToFPOp::create(
-        f.b, getElementTypeOrSelf(combined.getType()), count);
+    Value size = arith::SIToFPOp::create(f.b, getElementTypeOrSelf(combined.getType()), count);
     if (isa<VectorType>(combined.getType()))
       size = f.splat(size);
     combined = arith::DivFOp::create(f.b, combined, size);
@@ -217,21 +216,20 @@ void RowKernel::emitExtremumIndex(FunctionEmitter &f, ArrayRef<Value> outputs,
   StringRef better = name == "argmax" ? "gt" : "lt";
   Value count = f.dimValue(type.shape[axis]);
   Value first = element(f.constant(0));
-  auto best = f.fold(
-      f.constant(1), count, f.constant(1), {first, f.constant(0)},
-      [&](Value position, ValueRange carried) -> SmallVector<Value> {
-        Value candidate = element(position);
-        Value wins = emitElementwise(f, better, type.dtype, {candidate, carried[0]});
-        if (isFloat(type.dtype)) {
-          Value nan = emitElementwise(f, "is_nan", type.dtype, {candidate});
-          Value settled = emitElementwise(f, "is_nan", type.dtype, {carried[0]});
-          wins = arith::OrIOp::create(f.b, wins, nan);
-          wins = arith::SelectOp::create(
-              f.b, settled, arith::ConstantIntOp::create(f.b, 0, 1), wins);
-        }
-        return {arith::SelectOp::create(f.b, wins, candidate, carried[0]),
-                arith::SelectOp::create(f.b, wins, position, carried[1])};
-      });
+  auto best = f.fold(f.constant(1), count, f.constant(1), {first, f.constant(0)},
+                     [&](Value position, ValueRange carried) -> SmallVector<Value> {
+                       Value candidate = element(position);
+                       Value wins = emitElementwise(f, better, type.dtype, {candidate, carried[0]});
+                       if (isFloat(type.dtype)) {
+                         Value nan = emitElementwise(f, "is_nan", type.dtype, {candidate});
+                         Value settled = emitElementwise(f, "is_nan", type.dtype, {carried[0]});
+                         wins = arith::OrIOp::create(f.b, wins, nan);
+                         wins = arith::SelectOp::create(
+                             f.b, settled, arith::ConstantIntOp::create(f.b, 0, 1), wins);
+                       }
+                       return {arith::SelectOp::create(f.b, wins, candidate, carried[0]),
+                               arith::SelectOp::create(f.b, wins, position, carried[1])};
+                     });
   ElementEmitter elements(f);
   elements.provideArguments(kernel.body());
   elements.provide(anchor->getResult(0), [&](const Coords &) { return best[1]; });

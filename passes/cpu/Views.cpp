@@ -24,27 +24,28 @@ Value emitLanes(ElementEmitter &elements, FunctionEmitter &f, Value tensor, cons
                 llvm::function_ref<Value(const Coords &)> scalar) {
   Type element = computeType(f, ElementEmitter::typeOf(tensor).dtype);
   Value init = arith::ConstantOp::create(f.b, f.b.getZeroAttr(f.vec(element)));
-  auto lanes = f.fold(
-      f.constant(0), f.constant(f.lanes()), f.constant(1), init,
-      [&](Value lane, ValueRange carried) -> SmallVector<Value> {
-        Coords one;
-        one.index = at.index;
-        one.index[at.laneAxis] = f.add(at.index[at.laneAxis], f.mul(lane, at.laneStep));
-        Value index = arith::IndexCastOp::create(f.b, f.b.getIndexType(), lane);
-        auto insert = [&] {
-          return vector::InsertOp::create(f.b, scalar(one), carried[0], OpFoldResult(index));
-        };
-        if (!at.mask)
-          return {insert()};
-        Value on = vector::ExtractOp::create(f.b, at.mask, OpFoldResult(index));
-        auto branch = scf::IfOp::create(f.b, carried[0].getType(), on, /*withElseRegion=*/true);
-        OpBuilder::InsertionGuard guard(f.b);
-        f.b.setInsertionPointToStart(&branch.getThenRegion().front());
-        scf::YieldOp::create(f.b, Value(insert()));
-        f.b.setInsertionPointToStart(&branch.getElseRegion().front());
-        scf::YieldOp::create(f.b, carried[0]);
-        return {branch.getResult(0)};
-      });
+  auto lanes =
+      f.fold(f.constant(0), f.constant(f.lanes()), f.constant(1), init,
+             [&](Value lane, ValueRange carried) -> SmallVector<Value> {
+               Coords one;
+               one.index = at.index;
+               one.index[at.laneAxis] = f.add(at.index[at.laneAxis], f.mul(lane, at.laneStep));
+               Value index = arith::IndexCastOp::create(f.b, f.b.getIndexType(), lane);
+               auto insert = [&] {
+                 return vector::InsertOp::create(f.b, scalar(one), carried[0], OpFoldResult(index));
+               };
+               if (!at.mask)
+                 return {insert()};
+               Value on = vector::ExtractOp::create(f.b, at.mask, OpFoldResult(index));
+               auto branch =
+                   scf::IfOp::create(f.b, carried[0].getType(), on, /*withElseRegion=*/true);
+               OpBuilder::InsertionGuard guard(f.b);
+               f.b.setInsertionPointToStart(&branch.getThenRegion().front());
+               scf::YieldOp::create(f.b, Value(insert()));
+               f.b.setInsertionPointToStart(&branch.getElseRegion().front());
+               scf::YieldOp::create(f.b, carried[0]);
+               return {branch.getResult(0)};
+             });
   return lanes[0];
 }
 
@@ -111,9 +112,8 @@ Value emitReshape(ElementEmitter &elements, FunctionEmitter &f, Operation *op, c
   bool keepsRows = from.rank() && to.rank() && from[-1] == to[-1];
   bool lanesInRow = at.isVector() && at.laneAxis == to.rank() - 1 && keepsRows;
   if (at.isVector() && !lanesInRow)
-    return emitLanes(elements, f, x, at, [&](const Coords &one) {
-      return emitReshape(elements, f, op, one);
-    });
+    return emitLanes(elements, f, x, at,
+                     [&](const Coords &one) { return emitReshape(elements, f, op, one); });
   // Through the flat position; rows that stay whole are left out of it.
   int64_t kept = keepsRows ? 1 : 0;
   Value flat = f.constant(0);
@@ -203,8 +203,8 @@ Value emitIota(ElementEmitter &, FunctionEmitter &f, Operation *op, const Coords
   auto like = [&](Value scalar) { return at.isVector() ? f.splat(scalar) : scalar; };
   Attribute start = op->getAttr("start"), step = op->getAttr("step");
   if (auto integer = dyn_cast<IntegerAttr>(start)) {
-    Value scaled = arith::MulIOp::create(
-        f.b, index, like(f.constant(cast<IntegerAttr>(step).getInt())));
+    Value scaled =
+        arith::MulIOp::create(f.b, index, like(f.constant(cast<IntegerAttr>(step).getInt())));
     Value moved = arith::AddIOp::create(f.b, scaled, like(f.constant(integer.getInt())));
     return fromIndex(f, moved, dtype);
   }
@@ -251,8 +251,7 @@ Value emitConstant(ElementEmitter &elements, FunctionEmitter &f, Operation *op, 
   // More than one element: a table in the image's read-only data.
   auto tensor = RankedTensorType::get({count}, integer);
   auto contents = DenseElementsAttr::get(tensor, items);
-  std::string name =
-      ("constant." + Twine(llvm::hash_value(contents.getAsOpaquePointer()))).str();
+  std::string name = ("constant." + Twine(llvm::hash_value(contents.getAsOpaquePointer()))).str();
   if (!f.lowering.module.lookupSymbol(name)) {
     OpBuilder::InsertionGuard guard(f.b);
     f.b.setInsertionPointToStart(f.lowering.module.getBody());
@@ -275,9 +274,15 @@ Value emitCastOp(ElementEmitter &elements, FunctionEmitter &f, Operation *op, co
 
 ViewEmitter findViewEmitter(StringRef op) {
   static const llvm::StringMap<ViewEmitter> table = {
-      {"broadcast_to", emitBroadcastTo}, {"permute", emitPermute}, {"slice", emitSlice},
-      {"reshape", emitReshape},          {"concat", emitConcat},   {"gather", emitGatherOp},
-      {"iota", emitIota},                {"size", emitSize},       {"constant", emitConstant},
+      {"broadcast_to", emitBroadcastTo},
+      {"permute", emitPermute},
+      {"slice", emitSlice},
+      {"reshape", emitReshape},
+      {"concat", emitConcat},
+      {"gather", emitGatherOp},
+      {"iota", emitIota},
+      {"size", emitSize},
+      {"constant", emitConstant},
       {"cast", emitCastOp},
   };
   return table.lookup(op);
