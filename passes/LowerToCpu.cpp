@@ -22,14 +22,17 @@ namespace {
 struct InputBuffers {
   SmallVector<SmallVector<std::string>> packings;
 
-  /// The number of the buffer with `packing` of input `input`, once all are known.
-  unsigned find(unsigned input, StringRef packing) const {
+  /// The number of the first buffer of input `input`; the count of all for the one past the last.
+  unsigned first(unsigned input) const {
     unsigned number = 0;
     for (unsigned i = 0; i < input; ++i)
       number += packings[i].size();
-    return number + (llvm::find(packings[input], packing) - packings[input].begin());
+    return number;
   }
-  unsigned count() const { return find(packings.size(), ""); }
+  unsigned find(unsigned input, StringRef packing) const {
+    return first(input) + (llvm::find(packings[input], packing) - packings[input].begin());
+  }
+  unsigned count() const { return first(packings.size()); }
 };
 
 class LowerToCpu {
