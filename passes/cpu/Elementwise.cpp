@@ -1,9 +1,11 @@
 // The operations of ir/Elementwise.def on computed values, one table entry each.
 #include "passes/cpu/ElementEmitter.h"
+#include "passes/cpu/VectorMath.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "llvm/ADT/StringMap.h"
+#include "llvm/ADT/StringSet.h"
 
 using namespace mlir;
 
@@ -20,6 +22,8 @@ struct Operands {
   Value y() const { return values[1]; }
   bool isFloat() const { return kiln::isFloat(dtype); }
   bool isSigned() const { return kiln::isSigned(dtype); }
+
+  MathOptions math() const { return {f.lowering.target.fma}; }
 
   Value number(double value) const { // of x's type
     Type type = x().getType(), element = getElementTypeOrSelf(type);
@@ -120,7 +124,7 @@ Value emitFloorDiv(const Operands &o) {
 
 Value emitMod(const Operands &o) {
   if (o.isFloat())
-    return {};
+    return emitFloorMod(o.f.b, o.x(), o.y(), o.math());
   SafeDivision safe(o);
   Value result;
   if (!o.isSigned()) {
@@ -165,6 +169,11 @@ Value emitIntegerPow(const Operands &o) {
   return arith::SelectOp::create(f.b, negative, inverse, results[0]);
 }
 
+template <Value (*emit)(ImplicitLocOpBuilder &, Value, const MathOptions &)>
+Value math(const Operands &o) {
+  return emit(o.f.b, o.x(), o.math());
+}
+
 template <class Op> Value intrinsic(const Operands &o) { return Op::create(o.f.b, o.x()); }
 
 template <arith::CmpFPredicate floats, arith::CmpIPredicate sign, arith::CmpIPredicate noSign>
@@ -179,6 +188,19 @@ const llvm::StringMap<Emit> &emitters() {
   static const llvm::StringMap<Emit> table = {
       {"neg", emitNeg},
       {"abs", emitAbs},
+      {"exp", math<emitExp>},
+      {"log", math<emitLog>},
+      {"log1p", math<emitLog1p>},
+      {"rsqrt", math<emitRsqrt>},
+      {"sin", math<emitSin>},
+      {"cos", math<emitCos>},
+      {"tanh", math<emitTanh>},
+      {"erf", math<emitErf>},
+      {"gelu", math<emitGelu>},
+      {"gelu_tanh", math<emitGeluTanh>},
+      {"gelu_quick", math<emitGeluQuick>},
+      {"silu", math<emitSilu>},
+      {"sigmoid", math<emitSigmoid>},
       {"sqrt", intrinsic<LLVM::SqrtOp>},
       {"floor", intrinsic<LLVM::FFloorOp>},
       {"ceil", intrinsic<LLVM::FCeilOp>},
@@ -237,6 +259,12 @@ Value emitElementwise(FunctionEmitter &f, StringRef op, DType dtype, ValueRange 
   return emit(Operands{f, dtype, operands});
 }
 
-bool hasElementwiseLowering(StringRef op, DType) { return emitters().contains(op); }
+bool hasElementwiseLowering(StringRef op, DType dtype) {
+  // VectorMath's functions are for float32, and what is computed in it.
+  static const llvm::StringSet<> single = {"exp",  "log",        "log1p",   "rsqrt", "sin",
+                                           "cos",  "tanh",       "erf",     "gelu",  "gelu_tanh",
+                                           "silu", "gelu_quick", "sigmoid", "pow",   "mod"};
+  return emitters().contains(op) && !(dtype == DType::float64 && single.contains(op));
+}
 
 } // namespace kiln::passes

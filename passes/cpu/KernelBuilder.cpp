@@ -117,6 +117,16 @@ Value FunctionEmitter::rem(Value x, Value y) { return b.createOrFold<arith::RemU
 Value FunctionEmitter::ceilDiv(Value x, Value y) {
   return div(add(x, sub(y, constant(1))), y);
 }
+Value FunctionEmitter::floorDivide(Value x, Value y) {
+  Value zero = constant(0);
+  Value divisor = b.createOrFold<arith::SelectOp>(equal(y, zero), constant(1), y); // no trap
+  Value quotient = b.createOrFold<arith::DivSIOp>(x, divisor);
+  Value rest = sub(x, mul(quotient, divisor));
+  Value signs = b.createOrFold<arith::XOrIOp>(rest, divisor);
+  Value inexact = b.createOrFold<arith::CmpIOp>(arith::CmpIPredicate::ne, rest, zero);
+  Value down = b.createOrFold<arith::AndIOp>(inexact, lessThan(signs, zero));
+  return b.createOrFold<arith::SelectOp>(down, sub(quotient, constant(1)), quotient);
+}
 Value FunctionEmitter::min(Value x, Value y) { return b.createOrFold<arith::MinSIOp>(x, y); }
 Value FunctionEmitter::max(Value x, Value y) { return b.createOrFold<arith::MaxSIOp>(x, y); }
 Value FunctionEmitter::lessThan(Value x, Value y) {
@@ -154,7 +164,7 @@ Value FunctionEmitter::dimValue(const Dim &dim) {
     }
     case Dim::Step::Kind::floorDivide: {
       Value y = pop(), x = pop();
-      stack.push_back(b.createOrFold<arith::FloorDivSIOp>(x, y));
+      stack.push_back(floorDivide(x, y));
       break;
     }
     }

@@ -75,6 +75,8 @@ public:
   mlir::Value div(mlir::Value x, mlir::Value y);
   mlir::Value rem(mlir::Value x, mlir::Value y);
   mlir::Value ceilDiv(mlir::Value x, mlir::Value y);
+  /// Rounds down, for operands of any sign; a divisor of 0 counts as 1.
+  mlir::Value floorDivide(mlir::Value x, mlir::Value y);
   mlir::Value min(mlir::Value x, mlir::Value y);
   mlir::Value max(mlir::Value x, mlir::Value y);
   mlir::Value lessThan(mlir::Value x, mlir::Value y);
