@@ -24,8 +24,10 @@ Dim Shape::numElements() const {
     if (dim.isStatic() && dim.value() == 0)
       return 0;
   Dim product = 1;
-  for (const Dim &dim : dims)
-    product = product * dim;
+  for (bool isStatic : {true, false}) // numbers first: products of expressions cost more
+    for (const Dim &dim : dims)
+      if (dim.isStatic() == isStatic)
+        product = product * dim;
   return product;
 }
 
