@@ -35,12 +35,12 @@ LogicalResult foldConstants(Operation *op, ArrayRef<mlir::Attribute> operands,
   auto type = llvm::cast<RankedTensorType>(op->getResult(0).getType());
   if (!type.hasStaticShape() || type.getNumElements() > maxConstantElements || !isExact(op))
     return failure();
-  std::vector<Array> values;
+  std::vector<ArrayPtr> values;
   for (mlir::Attribute operand : operands) {
     auto elements = llvm::dyn_cast_or_null<DenseElementsAttr>(operand);
     if (!elements || elements.getNumElements() > maxConstantElements)
       return failure();
-    values.emplace_back(toDenseData(elements));
+    values.push_back(std::make_shared<Array>(toDenseData(elements)));
   }
   try {
     std::vector<Array> folded = evaluateOp(op, values, {});

@@ -20,13 +20,13 @@ public:
   explicit Binder(DimBindings known) : dims(std::move(known)) {}
 
   /// Names that stand alone get their sizes here; everything else is compared in `check`.
-  void bind(TypeRange types, std::span<const Array> arguments) {
+  void bind(TypeRange types, std::span<const ArrayPtr> arguments) {
     if (types.size() != arguments.size())
       throw ValueError("expected " + std::to_string(types.size()) + " arguments, got " +
                        std::to_string(arguments.size()));
     for (auto [index, type] : llvm::enumerate(types)) {
       TensorType expected = toTensorType(type);
-      const Array &argument = arguments[index];
+      const Array &argument = *arguments[index];
       if (expected.dtype != argument.dtype || expected.rank() != argument.rank())
         throw ValueError("argument " + std::to_string(index) + ": expected " + expected.str() +
                          ", got " + argument.toHost().type.str());
@@ -35,7 +35,7 @@ public:
           bind(dim.str(), argument.sizes[static_cast<size_t>(axis)], index, axis);
     }
     for (auto [index, type] : llvm::enumerate(types))
-      check(toTensorType(type), arguments[index], index);
+      check(toTensorType(type), *arguments[index], index);
   }
 
   DimBindings dims;
@@ -69,44 +69,48 @@ class Interpreter {
 public:
   explicit Interpreter(ModuleOp module) : module(module) {}
 
+  using Values = std::vector<ArrayPtr>;
+
   /// Runs a function. Dims that its arguments do not say keep the caller's values.
-  std::vector<Array> call(StringRef name, std::vector<Array> arguments, DimBindings callerDims) {
+  Values call(StringRef name, Values arguments, DimBindings callerDims) {
     auto function = module.lookupSymbol<func::FuncOp>(name);
     if (!function || function.isExternal())
       throw ValueError("the module has no function @" + name.str());
     Binder binder(std::move(callerDims));
     binder.bind(function.getArgumentTypes(), arguments);
-    return runBlock(function.getBody().front(), std::move(arguments), binder.dims);
+    return runBlock(function.getBody().front(), arguments, binder.dims);
   }
 
 private:
   /// The operands of the terminator.
-  std::vector<Array> runBlock(Block &block, std::vector<Array> arguments, const DimBindings &dims) {
-    llvm::DenseMap<Value, Array> values;
-    for (auto [argument, value] : llvm::zip(block.getArguments(), arguments))
-      values.try_emplace(argument, std::move(value));
+  Values runBlock(Block &block, const Values &arguments, const DimBindings &dims) {
+    llvm::DenseMap<Value, ArrayPtr> values;
+    for (auto [argument, value] : llvm::zip_equal(block.getArguments(), arguments))
+      values[argument] = value;
     for (Operation &op : block) {
-      std::vector<Array> operands;
+      Values operands;
       for (Value operand : op.getOperands())
         operands.push_back(values.at(operand));
       if (op.hasTrait<OpTrait::IsTerminator>())
         return operands;
-      std::vector<Array> results = run(op, std::move(operands), dims);
-      for (auto [result, value] : llvm::zip(op.getResults(), results))
-        values.try_emplace(result, std::move(value));
+      for (auto [result, value] : llvm::zip_equal(op.getResults(), run(op, operands, dims)))
+        values[result] = value;
     }
     throw std::logic_error("a block without a terminator");
   }
 
-  std::vector<Array> run(Operation &op, std::vector<Array> operands, const DimBindings &dims) {
+  Values run(Operation &op, const Values &operands, const DimBindings &dims) {
     if (auto launch = dyn_cast<LaunchOp>(op))
-      return call(launch.getKernel(), std::move(operands), dims);
+      return call(launch.getKernel(), operands, dims);
     if (auto fusion = dyn_cast<FusionOp>(op))
-      return runBlock(fusion.getBody().front(), std::move(operands), dims);
+      return runBlock(fusion.getBody().front(), operands, dims);
     if (!isa_and_nonnull<KilnDialect>(op.getDialect()) ||
         !findOpFunction(std::string_view(op.getName().stripDialect())))
       throw ValueError("the interpreter does not know " + op.getName().getStringRef().str());
-    return evaluateOp(&op, operands, dims);
+    Values results;
+    for (Array &result : evaluateOp(&op, operands, dims))
+      results.push_back(std::make_shared<Array>(std::move(result)));
+    return results;
   }
 
   ModuleOp module;
@@ -120,13 +124,17 @@ static Evaluation failed(ErrorKind kind, std::string message) {
 
 Evaluation interpret(ModuleOp module, std::span<const HostTensor> arguments) {
   try {
-    std::vector<Array> values(arguments.begin(), arguments.end());
+    std::vector<ArrayPtr> values;
+    for (const HostTensor &argument : arguments)
+      values.push_back(std::make_shared<Array>(argument));
     Evaluation evaluation;
-    for (const Array &result : Interpreter(module).call("main", std::move(values), {}))
-      evaluation.results.push_back(result.toHost());
+    for (const ArrayPtr &result : Interpreter(module).call("main", std::move(values), {}))
+      evaluation.results.push_back(result->toHost());
     return evaluation;
   } catch (const IndexError &error) {
     return failed(ErrorKind::index, error.what());
+  } catch (const TypeError &error) {
+    return failed(ErrorKind::type, error.what());
   } catch (const Error &error) {
     return failed(ErrorKind::value, error.what());
   }

@@ -3,7 +3,7 @@
 #include "ir/HostTensor.h"
 
 #include <cstdint>
-#include <functional>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -44,6 +44,9 @@ struct Array {
     values[static_cast<size_t>(offset)] = roundTo(dtype, value);
   }
 };
+
+/// Values are shared, never changed.
+using ArrayPtr = std::shared_ptr<const Array>;
 
 int64_t product(std::span<const int64_t> sizes);
 /// Row-major strides, in elements.

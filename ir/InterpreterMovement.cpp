@@ -31,7 +31,7 @@ static Results iota(const OpCall &call) {
 
 static Results size(const OpCall &call) {
   Array result = call.result();
-  result.set(0, integer(call.attributes.get<Shape>("dim")[0].evaluate(call.dims)));
+  result.set(0, integer(call.attributes.get<Shape>("dim")[0].value()));
   return {result};
 }
 
@@ -53,7 +53,7 @@ static Results permute(const OpCall &call) {
 
 static Results slice(const OpCall &call) {
   Sizes strides = stridesOf(call.operand(0).sizes);
-  Sizes starts = call.attributes.get<Shape>("starts").evaluate(call.dims);
+  Sizes starts = call.attributes.get<Shape>("starts").sizes();
   const auto &steps = call.attributes.get<std::vector<int64_t>>("steps");
   int64_t base = 0;
   for (size_t axis = 0; axis < strides.size(); ++axis) {
@@ -67,12 +67,12 @@ static Results concat(const OpCall &call) {
   Array result = call.result();
   Sizes strides = stridesOf(result.sizes);
   int64_t base = 0; // where the operand begins
-  for (const Array &operand : call.operands) {
-    Sizes offsets = offsetsOf(operand.sizes, strides, base);
+  auto axis = static_cast<size_t>(call.axis());
+  for (const ArrayPtr &operand : call.operands) {
+    Sizes offsets = offsetsOf(operand->sizes, strides, base);
     for (size_t i = 0; i < offsets.size(); ++i)
-      result.values[static_cast<size_t>(offsets[i])] = operand.values[i];
-    auto axis = static_cast<size_t>(call.axis());
-    base += operand.sizes[axis] * strides[axis];
+      result.values[static_cast<size_t>(offsets[i])] = operand->values[i];
+    base += operand->sizes[axis] * strides[axis];
   }
   return {result};
 }

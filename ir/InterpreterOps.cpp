@@ -1,6 +1,8 @@
 #include "ir/InterpreterOps.h"
 
 #include "ir/InterpreterElements.h"
+#include "ir/KilnDialect.h"
+#include "ir/ShapeRules.h"
 #include "ir/TypeConversion.h"
 
 #include <map>
@@ -9,17 +11,12 @@ namespace kiln::ir {
 
 using Results = std::vector<Array>;
 
-int64_t OpCall::axis() const {
-  auto axis = attributes.get<int64_t>("axis");
-  return axis < 0 ? axis + operand(0).rank() : axis;
-}
-
 /// An element of the result from the elements of the operands at the same place.
 template <class F> static Results elementwise(const OpCall &call, F element) {
   Array result = call.result();
   std::vector<Sizes> offsets;
-  for (const Array &operand : call.operands)
-    offsets.push_back(offsetsOf(result.sizes, broadcastStrides(operand.sizes, result.sizes)));
+  for (const ArrayPtr &operand : call.operands)
+    offsets.push_back(offsetsOf(result.sizes, broadcastStrides(operand->sizes, result.sizes)));
   auto at = [&](size_t operand, int64_t i) {
     return call.operand(operand)
         .values[static_cast<size_t>(offsets[operand][static_cast<size_t>(i)])];
@@ -62,14 +59,31 @@ OpFunction findOpFunction(std::string_view op) {
   return findElementFunction(op) ? fromTable : nullptr;
 }
 
-Results evaluateOp(mlir::Operation *op, std::span<const Array> operands, const DimBindings &dims) {
-  OpCall call{op, attributesOf(op), operands, dims, {}};
-  for (mlir::Type type : op->getResultTypes()) {
-    TensorType symbolic = toTensorType(type);
-    call.types.emplace_back(symbolic.dtype,
-                            Shape(std::span<const int64_t>(symbolic.shape.evaluate(dims))), CPU());
+static Shape evaluate(const Shape &shape, const DimBindings &dims) {
+  return Shape(std::span<const int64_t>(shape.evaluate(dims)));
+}
+
+Results evaluateOp(mlir::Operation *op, std::span<const ArrayPtr> operands,
+                   const DimBindings &dims) {
+  std::string_view name(op->getName().stripDialect());
+  OpCall call{op, operands, {}, {}};
+  for (const auto &[attribute, value] : attributesOf(op)) {
+    const Shape *shape = std::get_if<Shape>(&value);
+    call.attributes.set(attribute, shape ? Attribute(evaluate(*shape, dims)) : value);
   }
-  return findOpFunction(std::string_view(op->getName().stripDialect()))(call);
+  if (llvm::isa<LinearOp>(op)) // whose rule does not see operand segments
+    call.attributes.set("weights", static_cast<int64_t>(op->getNumResults()));
+
+  std::vector<TensorType> types;
+  for (const ArrayPtr &operand : operands)
+    types.emplace_back(operand->dtype, Shape(std::span<const int64_t>(operand->sizes)), CPU());
+  // What could not be told of symbolic dims is checked here.
+  for (const Inferred &inferred : inferTypes(name, types, call.attributes)) {
+    if (!inferred)
+      throwError(inferred.error, "[" + std::string(name) + "] " + inferred.message);
+    call.types.push_back(inferred.type);
+  }
+  return findOpFunction(name)(call);
 }
 
 } // namespace kiln::ir

@@ -9,19 +9,17 @@
 /// Operations by name, for the interpreter and for folding.
 namespace kiln::ir {
 
-/// An operation about to be computed.
+/// An operation about to be computed, at actual sizes.
 struct OpCall {
   mlir::Operation *op;
-  Attributes attributes;           // of `op`
-  std::span<const Array> operands; // as many as `op` has
-  const DimBindings &dims;         // what names stand for
-  std::vector<TensorType> types;   // of the results, static
+  std::span<const ArrayPtr> operands; // as many as `op` has
+  Attributes attributes;              // of `op`, its dims as numbers
+  std::vector<TensorType> types;      // of the results
 
-  const Array &operand(size_t i) const { return operands[i]; }
+  const Array &operand(size_t i) const { return *operands[i]; }
   /// A result to fill in.
   Array result(size_t i = 0) const { return Array(types[i].dtype, types[i].shape.sizes()); }
-  /// The attribute `axis`, counted from the front.
-  int64_t axis() const;
+  int64_t axis() const { return attributes.get<int64_t>("axis"); }
 };
 
 /// Operations with one result give it; those with more give all.
@@ -30,8 +28,10 @@ using OpFunction = std::vector<Array> (*)(const OpCall &);
 /// Null for an operation that the interpreter's control flow handles (launch, fusion, return).
 OpFunction findOpFunction(std::string_view op);
 
-/// The results of an operation that `findOpFunction` knows. Errors: IndexError, of gather.
-std::vector<Array> evaluateOp(mlir::Operation *op, std::span<const Array> operands,
+/// The results of an operation that `findOpFunction` knows.
+/// Errors: what ShapeRules say at these sizes; IndexError of gather; KeyError for a dim's name that
+/// `dims` does not have.
+std::vector<Array> evaluateOp(mlir::Operation *op, std::span<const ArrayPtr> operands,
                               const DimBindings &dims);
 
 // By family: InterpreterMovement.cpp, InterpreterRows.cpp, InterpreterProducts.cpp.

@@ -28,7 +28,8 @@ static std::vector<Inferred> infer(StringRef operation, TypeRange operands,
   try {
     return inferTypes(std::string_view(operation), types, attributes);
   } catch (const std::exception &error) { // an attribute of another kind
-    return {refused(ErrorKind::value, error.what())};
+    return {
+        refused(ErrorKind::value, error.what() + std::string(", or of a type that kiln has not"))};
   }
 }
 
