@@ -9,11 +9,19 @@
 extern "C" {
 #endif
 
-#define KILN_ABI_VERSION 1
+#define KILN_ABI_VERSION 2
 
 /// A piece of work: tasks [begin, end) of a parallel loop. `worker` is in [0, threads) and no two
 /// running bodies of one call share it, so it selects per-thread scratch memory.
 typedef void (*KilnBody)(void *context, int64_t begin, int64_t end, int64_t worker);
+
+/// The C library's functions of float64: code for float32 has its own, inline. All pointers are 8
+/// bytes, in this order.
+typedef struct KilnMath {
+  double (*exp)(double), (*log)(double), (*log1p)(double), (*tanh)(double);
+  double (*erf)(double), (*erfc)(double), (*sin)(double), (*cos)(double);
+  double (*pow)(double, double), (*fmod)(double, double);
+} KilnMath;
 
 typedef struct KilnRuntime KilnRuntime;
 struct KilnRuntime {
@@ -27,6 +35,7 @@ struct KilnRuntime {
   /// with the smallest (site, position) of a call is kept.
   void (*indexError)(const KilnRuntime *runtime, int64_t site, int64_t index, int64_t position,
                      int64_t bound);
+  const KilnMath *math; // offset 32
 };
 
 /// An artifact's one entry. `buffers`: inputs in order (arguments and packed weights), outputs,

@@ -3,6 +3,7 @@
 #include "runtime/DimProgram.h"
 #include "runtime/ThreadPool.h"
 
+#include <cmath>
 #include <tuple>
 
 #include <fmt/format.h>
@@ -35,6 +36,9 @@ std::string withSizes(std::string_view text, const Artifact &artifact, const int
   }
 }
 
+constexpr KilnMath libraryMath = {std::exp,  std::log, std::log1p, std::tanh, std::erf,
+                                  std::erfc, std::sin, std::cos,   std::pow,  std::fmod};
+
 } // namespace
 
 CallContext::CallContext() : KilnRuntime{} {
@@ -49,6 +53,7 @@ CallContext::CallContext() : KilnRuntime{} {
     auto *call = const_cast<CallContext *>(static_cast<const CallContext *>(runtime));
     call->record({site, index, position, bound});
   };
+  math = &libraryMath;
 }
 
 void CallContext::record(const Report &found) {

@@ -1,11 +1,11 @@
 // The operations of ir/Elementwise.def on computed values, one table entry each.
+#include "passes/cpu/DoubleMath.h"
 #include "passes/cpu/ElementEmitter.h"
 #include "passes/cpu/VectorMath.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "llvm/ADT/StringMap.h"
-#include "llvm/ADT/StringSet.h"
 
 using namespace mlir;
 
@@ -231,7 +231,10 @@ const llvm::StringMap<Emit> &emitters() {
        [](const Operands &o) -> Value { return arith::DivFOp::create(o.f.b, o.x(), o.y()); }},
       {"floor_div", emitFloorDiv},
       {"mod", emitMod},
-      {"pow", [](const Operands &o) -> Value { return emitIntegerPow(o); }},
+      {"pow",
+       [](const Operands &o) -> Value {
+         return o.isFloat() ? emitPow(o.f.b, o.x(), o.y(), o.math()) : emitIntegerPow(o);
+       }},
       {"maximum", emitExtremum<F::OGT, arith::MaxSIOp, arith::MaxUIOp>},
       {"minimum", emitExtremum<F::OLT, arith::MinSIOp, arith::MinUIOp>},
       {"eq", compare<F::OEQ, I::eq, I::eq>},
@@ -254,17 +257,14 @@ const llvm::StringMap<Emit> &emitters() {
 } // namespace
 
 Value emitElementwise(FunctionEmitter &f, StringRef op, DType dtype, ValueRange operands) {
+  if (dtype == DType::float64)
+    if (Value result = emitDoubleMath(f, op, operands))
+      return result;
   Emit emit = emitters().lookup(op);
   assert(emit && "an elementwise operation without a lowering");
   return emit(Operands{f, dtype, operands});
 }
 
-bool hasElementwiseLowering(StringRef op, DType dtype) {
-  // VectorMath's functions are for float32, and what is computed in it.
-  static const llvm::StringSet<> single = {"exp",  "log",        "log1p",   "rsqrt", "sin",
-                                           "cos",  "tanh",       "erf",     "gelu",  "gelu_tanh",
-                                           "silu", "gelu_quick", "sigmoid", "pow",   "mod"};
-  return emitters().contains(op) && !(dtype == DType::float64 && single.contains(op));
-}
+bool hasElementwiseLowering(StringRef op, DType) { return emitters().contains(op); }
 
 } // namespace kiln::passes
