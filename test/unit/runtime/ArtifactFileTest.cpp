@@ -1,4 +1,5 @@
 #include "runtime/ArtifactFile.h"
+#include "runtime/Abi.h"
 
 #include "kiln/Error.h"
 #include "runtime/Checksum.h"
@@ -151,7 +152,8 @@ TEST(ArtifactFile, ErrorsNameTheField) {
   EXPECT_EQ(failure({}), "artifact: header: the file has only 0 bytes");
   EXPECT_EQ(changed(0, 0), "artifact: magic: this is no artifact");
   EXPECT_EQ(changed(8, 7), "artifact: formatVersion: 7, this program reads 1");
-  EXPECT_EQ(changed(12, 9), "artifact: abiVersion: 9, this program runs 1");
+  EXPECT_EQ(changed(12, 9),
+            "artifact: abiVersion: 9, this program runs " + std::to_string(KILN_ABI_VERSION));
   EXPECT_THAT(changed(24, 1u << 30), testing::StartsWith("artifact: metadataBytes: "));
   EXPECT_THAT(changed(32, 100), testing::StartsWith("artifact: codeOffset: "));
   EXPECT_THAT(changed(40, 100), testing::StartsWith("artifact: codeBytes: "));
