@@ -7,6 +7,7 @@
 
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/SetVector.h"
+#include "llvm/ADT/SmallPtrSet.h"
 
 using namespace mlir;
 
@@ -209,6 +210,34 @@ bool canFuseIntoLinearEpilogue(Operation *op, Value value) {
     return false;
   return isProductType(ElementEmitter::typeOf(value).dtype) &&
          llvm::count(op->getOperands(), value) == 1;
+}
+
+bool canFuseIntoProductEpilogue(Operation *op, Value value) {
+  return op->getNumResults() == 1 && isElementwise(op) &&
+         shapeOf(op->getResult(0)) == shapeOf(value);
+}
+
+LogicalResult checkElementwiseBehind(Block &body, Operation *anchor, ErrorReporter error) {
+  auto refuse = [&](const Twine &reason) {
+    if (error)
+      error() << reason;
+    return failure();
+  };
+  llvm::SmallPtrSet<Operation *, 8> dependent = {anchor};
+  auto depends = [&](Value value) {
+    return value.getDefiningOp() && dependent.contains(value.getDefiningOp());
+  };
+  for (Operation &op : body.without_terminator())
+    for (Value operand : op.getOperands())
+      if (depends(operand)) {
+        if (!canFuseIntoProductEpilogue(&op, operand))
+          return refuse("'" + op.getName().getStringRef() + "' cannot follow it in its kernel");
+        dependent.insert(&op);
+      }
+  for (Value output : body.getTerminator()->getOperands())
+    if (!depends(output))
+      return refuse("a result of the kernel does not depend on it");
+  return success();
 }
 
 bool canFuseIntoLinearPrologue(Operation *op) {

@@ -57,6 +57,15 @@ bool canFuseIntoLinearEpilogue(mlir::Operation *op, mlir::Value value);
 /// Whether an operation may run while a linear's x is copied.
 bool canFuseIntoLinearPrologue(mlir::Operation *op);
 
+/// The form of kernels around a matmul or an attention: operands are whatever ElementEmitter
+/// computes; behind the anchor only elementwise operations whose results have its result's shape;
+/// each result of the kernel depends on it. Failure, after reporting why, if it is another.
+mlir::LogicalResult checkElementwiseBehind(mlir::Block &body, mlir::Operation *anchor,
+                                           ErrorReporter error = {});
+/// Whether an operation behind such an anchor may become part of its kernel; `value` is its operand
+/// that depends on the anchor.
+bool canFuseIntoProductEpilogue(mlir::Operation *op, mlir::Value value);
+
 /// How a weight of a linear lies in memory: "rows:32" ([N, K]) or "columns:32" ([K, N]), the kind
 /// and width of runtime::Packing. On the kernel's argument as `kiln.packing`.
 inline constexpr llvm::StringLiteral packingAttrName = "kiln.packing";

@@ -13,6 +13,7 @@ KernelEmitter findKernelEmitter(Operation *anchor) {
     return emitLoopKernel;
   static const llvm::StringMap<KernelEmitter> table = {
       {"kiln.linear", emitLinearKernel},
+      {"kiln.attention", emitAttentionKernel},
       {"kiln.layer_norm", emitRowKernel},
       {"kiln.softmax", emitRowKernel},
       {"kiln.sum", emitRowKernel},

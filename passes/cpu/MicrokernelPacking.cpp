@@ -56,4 +56,16 @@ void emitPackPanel(FunctionEmitter &f, Value panel, Value k, Value columns,
   });
 }
 
+void emitStores(FunctionEmitter &f, Kernel &kernel, ElementEmitter &elements, const Coords &at) {
+  for (auto [number, result] : llvm::enumerate(kernel.terminator()->getOperands())) {
+    TensorType type = ElementEmitter::typeOf(result);
+    Value position = f.constant(0);
+    for (int64_t axis = 0; axis < type.rank(); ++axis)
+      position = f.add(f.mul(position, f.dimValue(type.shape[axis])), at.index[axis]);
+    Value pointer =
+        f.offset(f.buffer(kernel.numOperands() + number), position, sizeBytes(type.dtype));
+    elements.storeAt(elements.emit(result, at), type.dtype, pointer, at.mask);
+  }
+}
+
 } // namespace kiln::passes

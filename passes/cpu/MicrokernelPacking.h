@@ -1,5 +1,6 @@
 #pragma once
 
+#include "passes/cpu/Kernels.h"
 #include "passes/cpu/Microkernel.h"
 
 #include <functional>
@@ -26,5 +27,8 @@ void emitPackRows(FunctionEmitter &f, mlir::Value a, mlir::Value rows, const Dim
 /// Columns beyond `columns` hold anything.
 void emitPackPanel(FunctionEmitter &f, mlir::Value panel, mlir::Value k, mlir::Value columns,
                    const RowSource &source);
+
+/// Stores every result of the kernel at coordinates that they all share.
+void emitStores(FunctionEmitter &f, Kernel &kernel, ElementEmitter &elements, const Coords &at);
 
 } // namespace kiln::passes

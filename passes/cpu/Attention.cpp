@@ -1,0 +1,328 @@
+/// Attention without a stored score matrix: online softmax over blocks of `productBlock` keys.
+///
+/// A task is a head and a block of its queries. For each key block it packs k (transposed) and v
+/// into panels, then, for a few queries at a time, whose scores stay in L1: scores by the
+/// microkernel, scale, mask and softmax in place, and their product with the panels of v added to
+/// the output rows. Blocks of keys are summed in order and have a fixed size, so a result does not
+/// depend on the number of queries, heads or threads.
+///
+/// Operands may be anything that ElementEmitter computes; behind the attention, elementwise
+/// operations of the result's shape (KernelForms.h).
+
+#include "ir/KilnDialect.h"
+#include "passes/cpu/AttentionSoftmax.h"
+#include "passes/cpu/KernelForms.h"
+#include "passes/cpu/Kernels.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+
+namespace kiln::passes {
+namespace {
+
+/// Queries of a task: enough that packing k and v (about 1 cycle an element) is little beside the
+/// two products (queries / 16 cycles an element); their copy takes 160 KiB.
+constexpr int64_t mostQueries = 144;
+/// Queries whose scores are kept at once: 24 rows of 256 scores take 26 KiB, within L1.
+constexpr int64_t tileQueries = 24;
+/// Multiplications below which other threads are not woken: see LinearGrid.cpp.
+constexpr int64_t leastParallelWork = 1 << 18;
+static_assert(mostQueries % tileQueries == 0 && tileQueries % rowGranule == 0);
+
+class AttentionKernel {
+public:
+  AttentionKernel(ModuleLowering &lowering, Kernel &kernel)
+      : lowering(lowering), kernel(kernel), op(cast<ir::AttentionOp>(kernel.anchor)),
+        q(ElementEmitter::typeOf(op.getQ())), k(ElementEmitter::typeOf(op.getK())),
+        v(ElementEmitter::typeOf(op.getV())), width(panelWidth(lowering.target)) {
+    const int64_t rank = q.rank();
+    const bool headsLast = op.getLayout() == "bshd";
+    headAxis = headsLast ? rank - 2 : rank - 3;
+    rowAxis = headsLast ? rank - 3 : rank - 2;
+    heads = q.shape[headAxis];
+    queries = q.shape[rowAxis];
+    keys = k.shape[rowAxis];
+    depth = q.shape[-1];
+    columns = v.shape[-1];
+    outer.assign(q.shape.begin(), q.shape.begin() + (rank - 3));
+    scores = {q.dtype, Shape(outer)};
+    std::vector<Dim> scoreDims = outer;
+    scoreDims.insert(scoreDims.end(), {heads, queries, keys});
+    scores = {q.dtype, Shape(scoreDims)};
+    outer.push_back(heads);
+    depthBlocks = depth.isStatic()
+                      ? Dim(std::max<int64_t>(1, (depth.value() + productBlock - 1) / productBlock))
+                      : (depth + (productBlock - 1)) / productBlock + 1;
+    paddedColumns = (columns + (width - 1)) / width * width;
+  }
+
+  void emit() {
+    lowering.requireScratch(layout());
+    emitBody();
+    emitLauncher();
+  }
+
+private:
+  enum Extra : unsigned { rowsPerBlock, blocksPerHead };
+
+  Location loc() { return op.getLoc(); }
+
+  // Scratch memory: queries, scores, outputs, largest scores, sums, panels of k, panels of v.
+  static constexpr int64_t queryStride = mostQueries * rowStride; // elements between depth blocks
+  static constexpr int64_t statisticsBytes = (mostQueries * 4 + 63) / 64 * 64;
+  Dim queryBytes() const { return depthBlocks * (queryStride * 4); }
+  static constexpr int64_t scoreBytes = tileQueries * rowStride * 4;
+  Dim outputBytes() const { return paddedColumns * (mostQueries * 4); }
+  Dim keyBytes() const { return depth * (productBlock * 4); }
+  Dim valueBytes() const { return paddedColumns * (productBlock * 4); }
+  Dim layout() const {
+    return queryBytes() + scoreBytes + outputBytes() + 2 * statisticsBytes + keyBytes() +
+           valueBytes();
+  }
+
+  void emitLauncher() {
+    auto f = FunctionEmitter::launcher(lowering, loc(), kernel.name);
+    emitIndexChecks(f, kernel.body());
+    Value one = f.constant(1), granule = f.constant(rowGranule);
+    Value count = f.dimValue(queries);
+    Value blocks = f.max(one, f.ceilDiv(count, f.constant(mostQueries)));
+    Value perBlock = f.mul(f.max(one, f.ceilDiv(f.ceilDiv(count, blocks), granule)), rowGranule);
+    blocks = f.ceilDiv(count, perBlock);
+    Value groups = emitNumElements(f, outer);
+    Value scoreCount = f.mul(f.mul(groups, count), f.dimValue(keys));
+    Value work = f.mul(scoreCount, f.dimValue(depth + columns));
+    f.runTasks(kernel.name, f.mul(groups, blocks), {perBlock, blocks},
+               f.lessThan(f.constant(leastParallelWork), work));
+    f.finish();
+  }
+
+  /// Where a row of q, of k or v, or of the result lies: `lead` are the batch coordinates.
+  Coords place(ArrayRef<Value> batch, Value head, Value row, Value column, Value mask) const {
+    Coords at;
+    at.index.append(batch.begin(), batch.end());
+    at.index.resize(batch.size() + 2);
+    at.index[headAxis] = head;
+    at.index[rowAxis] = row;
+    at.index.push_back(column);
+    at.laneAxis = int64_t(at.index.size()) - 1;
+    at.mask = mask;
+    return at;
+  }
+
+  /// Rows of an operand, by row number within `firstRow`.
+  RowSource rowsOf(FunctionEmitter &f, Value tensor, ArrayRef<Value> batch, Value head,
+                   Value firstRow, Value firstColumn) {
+    return [=, this, &f](Value row) -> RowReader {
+      Value tensorRow = f.add(firstRow, row);
+      return [=, this, &f](Value column, Value mask) {
+        ElementEmitter elements(f);
+        elements.provideArguments(kernel.body());
+        Value at = firstColumn ? f.add(firstColumn, column) : column;
+        return elements.emit(tensor, place(batch, head, tensorRow, at, mask));
+      };
+    };
+  }
+
+  void emitBody() {
+    auto f = FunctionEmitter::body(lowering, loc(), kernel.name);
+    Value q = f.scratch();
+    Value s = f.offsetBytes(q, f.dimValue(queryBytes()));
+    Value out = f.offsetBytes(s, f.constant(scoreBytes));
+    Value largest = f.offsetBytes(out, f.dimValue(outputBytes()));
+    Value sums = f.offsetBytes(largest, f.constant(statisticsBytes));
+    Value keyPanels = f.offsetBytes(sums, f.constant(statisticsBytes));
+    Value valuePanels = f.offsetBytes(keyPanels, f.dimValue(keyBytes()));
+    Value perBlock = f.extra(rowsPerBlock), blocks = f.extra(blocksPerHead);
+    Value keyCount = f.dimValue(keys), padded = f.dimValue(paddedColumns);
+    Value group = f.div(f.dimValue(heads), f.dimValue(k.shape[headAxis]));
+
+    f.loop(f.begin, f.end, f.constant(1), [&](Value task) {
+      SmallVector<Value> index = emitRowCoords(f, outer, f.div(task, blocks));
+      Value head = index.back(), keyHead = f.div(head, group);
+      ArrayRef<Value> batch = ArrayRef<Value>(index).drop_back();
+      Value firstRow = f.mul(f.rem(task, blocks), perBlock);
+      Value rows = f.min(perBlock, f.sub(f.dimValue(queries), firstRow));
+
+      emitPackRows(f, q, rows, depth, queryStride, rowsOf(f, op.getQ(), batch, head, firstRow, {}));
+      emitStart(f, rows, largest, sums, out, padded);
+      f.loop(f.constant(0), keyCount, f.constant(productBlock), [&](Value firstKey) {
+        Value count = f.min(f.constant(productBlock), f.sub(keyCount, firstKey));
+        packKeys(f, keyPanels, batch, keyHead, firstKey, count);
+        packValues(f, valuePanels, batch, keyHead, firstKey, count);
+        f.loop(f.constant(0), rows, f.constant(tileQueries), [&](Value tile) {
+          Value tileRows = f.min(f.constant(tileQueries), f.sub(rows, tile));
+          emitScores(f, f.offset(q, f.mul(tile, rowStride), 4), keyPanels, s, count, tileRows);
+          f.loop(f.constant(0), tileRows, f.constant(1), [&](Value inTile) {
+            Value row = f.add(tile, inTile);
+            emitSoftmaxRow(f, index, f.add(firstRow, row), firstKey,
+                           {.scores = f.offset(s, f.mul(inTile, rowStride), 4),
+                            .count = count,
+                            .largest = f.offset(largest, row, 4),
+                            .sum = f.offset(sums, row, 4),
+                            .output = f.offset(out, f.mul(row, padded), 4),
+                            .outputColumns = padded});
+          });
+          f.loop(f.constant(0), padded, f.constant(width), [&](Value column) {
+            emitProduct(f, DType::float32,
+                        {.a = s,
+                         .b = f.offset(valuePanels, f.mul(column, productBlock), 4),
+                         .c = f.offset(out, f.add(f.mul(tile, padded), column), 4),
+                         .k = count,
+                         .strideC = padded,
+                         .accumulate = f.constant(1),
+                         .rows = tileRows});
+          });
+        });
+      });
+      emitResults(f, batch, head, firstRow, rows, sums, out, padded);
+    });
+    f.finish();
+  }
+
+  void emitStart(FunctionEmitter &f, Value rows, Value largest, Value sums, Value out,
+                 Value padded) {
+    Value zero = f.constantF32(0);
+    Value lowest = f.constantF32(-std::numeric_limits<float>::infinity());
+    f.loop(f.constant(0), rows, f.constant(1), [&](Value row) {
+      f.store(lowest, f.offset(largest, row, 4));
+      f.store(zero, f.offset(sums, row, 4));
+    });
+    f.loop(f.constant(0), f.mul(rows, padded), f.constant(f.lanes()),
+           [&](Value at) { f.store(f.splat(zero), f.offset(out, at, 4)); });
+  }
+
+  /// k as panels [depth][width] of keys, one behind the other.
+  void packKeys(FunctionEmitter &f, Value panels, ArrayRef<Value> batch, Value head, Value firstKey,
+                Value count) {
+    RowSource source = rowsOf(f, op.getK(), batch, head, firstKey, {});
+    Value depthValue = f.dimValue(depth);
+    const bool wholeVectors = depth.isStatic() && depth.value() % f.lanes() == 0;
+    f.loop(f.constant(0), count, f.constant(1), [&](Value key) {
+      Value panel =
+          f.offset(panels, f.mul(f.mul(f.div(key, f.constant(width)), width), depthValue), 4);
+      Value to = f.offset(panel, f.rem(key, f.constant(width)), 4);
+      RowReader read = source(key);
+      emitColumns(f, depthValue, wholeVectors, [&](Value column, Value mask) {
+        Value values = read(column, mask);
+        Value start = f.offset(to, f.mul(column, width), 4);
+        auto storeLane = [&](int64_t lane) {
+          f.store(vector::ExtractOp::create(f.b, values, lane),
+                  f.offsetBytes(start, f.constant(lane * width * 4)));
+        };
+        for (int64_t lane = 0; lane < f.lanes(); ++lane) {
+          if (!mask)
+            storeLane(lane);
+          else
+            f.ifThen(f.lessThan(f.add(column, lane), depthValue), [&] { storeLane(lane); });
+        }
+      });
+    });
+  }
+
+  /// v as panels [productBlock][width] of columns, one behind the other.
+  void packValues(FunctionEmitter &f, Value panels, ArrayRef<Value> batch, Value head,
+                  Value firstKey, Value count) {
+    Value total = f.dimValue(columns);
+    f.loop(f.constant(0), total, f.constant(width), [&](Value column) {
+      emitPackPanel(f, f.offset(panels, f.mul(column, productBlock), 4), count,
+                    f.min(f.constant(width), f.sub(total, column)),
+                    rowsOf(f, op.getV(), batch, head, firstKey, column));
+    });
+  }
+
+  void emitScores(FunctionEmitter &f, Value q, Value keyPanels, Value s, Value count,
+                  Value tileRows) {
+    Value depthValue = f.dimValue(depth);
+    f.loop(f.constant(0), count, f.constant(width), [&](Value key) {
+      Value panel = f.offset(keyPanels, f.mul(key, depthValue), 4);
+      // At least once: without depth the scores are 0.
+      f.loop(f.constant(0), f.max(f.constant(1), depthValue), f.constant(productBlock),
+             [&](Value first) {
+               Value block = f.div(first, f.constant(productBlock));
+               emitProduct(f, DType::float32,
+                           {.a = f.offset(q, f.mul(block, queryStride), 4),
+                            .b = f.offset(panel, f.mul(first, width), 4),
+                            .c = f.offset(s, key, 4),
+                            .k = f.min(f.constant(productBlock), f.sub(depthValue, first)),
+                            .strideC = f.constant(rowStride),
+                            .accumulate = block,
+                            .rows = tileRows});
+             });
+    });
+  }
+
+  void emitSoftmaxRow(FunctionEmitter &f, ArrayRef<Value> lead, Value query, Value firstKey,
+                      const SoftmaxRow &row) {
+    Value scale = f.splat(f.constantF32(float(op.getScale().convertToDouble())));
+    Value mask = op.getMask();
+    Value lowest = f.splat(f.constantF32(-std::numeric_limits<float>::infinity()));
+    emitSoftmaxStep(f, row, [&](Value values, Value column, Value lanesOn) -> Value {
+      values = arith::MulFOp::create(f.b, values, scale);
+      if (!mask)
+        return values;
+      ElementEmitter elements(f);
+      elements.provideArguments(kernel.body());
+      Coords at;
+      at.index.append(lead.begin(), lead.end());
+      at.index.append({query, f.add(firstKey, column)});
+      at.laneAxis = int64_t(at.index.size()) - 1;
+      at.mask = lanesOn;
+      TensorType type = ElementEmitter::typeOf(mask);
+      Value term = elements.emit(mask, broadcastCoords(f, type, scores, at));
+      if (!isa<VectorType>(term.getType())) // the same for all keys
+        term = f.splat(term);
+      if (type.dtype == DType::boolean)
+        return arith::SelectOp::create(f.b, term, values, lowest);
+      return arith::AddFOp::create(f.b, values, term);
+    });
+  }
+
+  /// Divides by the sums and stores, after whatever is behind the attention.
+  void emitResults(FunctionEmitter &f, ArrayRef<Value> batch, Value head, Value firstRow,
+                   Value rows, Value sums, Value out, Value padded) {
+    TensorType type = ElementEmitter::typeOf(op.getResult());
+    const bool wholeVectors = columns.isStatic() && columns.value() % f.lanes() == 0;
+    f.loop(f.constant(0), rows, f.constant(1), [&](Value row) {
+      // A query that attends to nothing: its sum and its outputs are 0.
+      Value sum = f.load(f.f32(), f.offset(sums, row, 4));
+      Value nothing = arith::CmpFOp::create(f.b, arith::CmpFPredicate::OEQ, sum, f.constantF32(0));
+      Value divisor = f.splat(arith::SelectOp::create(f.b, nothing, f.constantF32(1), sum));
+      Value from = f.offset(out, f.mul(row, padded), 4);
+      emitColumns(f, f.dimValue(columns), wholeVectors, [&](Value column, Value mask) {
+        Value value =
+            arith::DivFOp::create(f.b, f.load(f.vec(f.f32()), f.offset(from, column, 4)), divisor);
+        value = roundTo(f, value, type.dtype);
+        ElementEmitter elements(f);
+        elements.provideArguments(kernel.body());
+        elements.provide(op.getResult(), [=](const Coords &) { return value; });
+        Coords at = place(batch, head, f.add(firstRow, row), column, mask);
+        emitStores(f, kernel, elements, at);
+      });
+    });
+  }
+
+  ModuleLowering &lowering;
+  Kernel &kernel;
+  ir::AttentionOp op;
+  TensorType q, k, v, scores;
+  int64_t width, headAxis = 0, rowAxis = 0;
+  Dim heads, queries, keys, depth, columns, depthBlocks, paddedColumns;
+  std::vector<Dim> outer; // batch dims and heads
+};
+
+} // namespace
+
+LogicalResult emitAttentionKernel(ModuleLowering &lowering, Kernel &kernel) {
+  auto error = [&] { return kernel.anchor->emitOpError(); };
+  for (Value operand : kernel.anchor->getOperands().take_front(3))
+    if (ElementEmitter::typeOf(operand).dtype == DType::float64)
+      return error() << "of float64 has no kernel for the CPU";
+  if (failed(checkElementwiseBehind(kernel.body(), kernel.anchor, error)))
+    return failure();
+  AttentionKernel(lowering, kernel).emit();
+  return success();
+}
+
+} // namespace kiln::passes

@@ -1,0 +1,93 @@
+#include "passes/cpu/AttentionSoftmax.h"
+
+#include "passes/cpu/VectorMath.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+
+namespace kiln::passes {
+namespace {
+
+constexpr float infinity = std::numeric_limits<float>::infinity();
+
+/// The greater; y if one is NaN (one instruction on x86). NaN need not win: it comes back in the
+/// sum.
+Value emitGreater(FunctionEmitter &f, Value x, Value y) {
+  Value greater = arith::CmpFOp::create(f.b, arith::CmpFPredicate::OGT, x, y);
+  return arith::SelectOp::create(f.b, greater, x, y);
+}
+
+/// All lanes as one, halves onto halves.
+Value emitLanes(FunctionEmitter &f, Value vector, llvm::function_ref<Value(Value, Value)> combine) {
+  for (int64_t half = f.lanes() / 2; half; half /= 2) {
+    SmallVector<int64_t> low(half), high(half);
+    for (int64_t lane = 0; lane < half; ++lane) {
+      low[lane] = lane;
+      high[lane] = half + lane;
+    }
+    vector = combine(vector::ShuffleOp::create(f.b, vector, vector, low),
+                     vector::ShuffleOp::create(f.b, vector, vector, high));
+  }
+  return vector::ExtractOp::create(f.b, vector, int64_t(0));
+}
+
+} // namespace
+
+void emitSoftmaxStep(FunctionEmitter &f, const SoftmaxRow &row,
+                     llvm::function_ref<Value(Value, Value, Value)> adjust) {
+  const MathOptions math{f.lowering.target.fma};
+  auto type = f.vec(f.f32());
+  Value lanes = f.constant(f.lanes());
+  auto greater = [&](Value x, Value y) { return emitGreater(f, x, y); };
+  auto add = [&](Value x, Value y) -> Value { return arith::AddFOp::create(f.b, x, y); };
+  Value lowest = f.constantF32(-infinity), zero = f.constantF32(0);
+  Value lowests = f.splat(lowest);
+
+  // The largest score; the lanes behind the last score become -inf.
+  Value whole = f.mul(f.div(row.count, lanes), f.lanes());
+  Value most = f.fold(f.constant(0), whole, lanes, lowests, [&](Value column, ValueRange carried) {
+    Value place = f.offset(row.scores, column, 4);
+    Value scores = adjust(f.load(type, place), column, {});
+    f.store(scores, place);
+    return SmallVector<Value>{greater(carried[0], scores)};
+  })[0];
+  most = f.fold(whole, row.count, lanes, most, [&](Value column, ValueRange carried) {
+    Value place = f.offset(row.scores, column, 4);
+    Value mask = f.prefixMask(f.sub(row.count, column));
+    Value scores = adjust(f.load(type, place), column, mask);
+    scores = arith::SelectOp::create(f.b, mask, scores, lowests);
+    f.store(scores, place);
+    return SmallVector<Value>{greater(carried[0], scores)};
+  })[0];
+
+  Value before = f.load(f.f32(), row.largest);
+  Value largest = greater(before, emitLanes(f, most, greater));
+  f.store(largest, row.largest);
+  // Nothing but -inf so far: exp(-inf - 0) = 0, where exp(-inf - -inf) would be NaN.
+  Value nothing = arith::CmpFOp::create(f.b, arith::CmpFPredicate::OEQ, largest, lowest);
+  Value reference = arith::SelectOp::create(f.b, nothing, zero, largest);
+  Value references = f.splat(reference);
+
+  Value sums =
+      f.fold(f.constant(0), row.count, lanes, f.splat(zero), [&](Value column, ValueRange carried) {
+        Value place = f.offset(row.scores, column, 4);
+        Value distance = arith::SubFOp::create(f.b, f.load(type, place), references);
+        Value weights = emitExp(f.b, distance, math);
+        f.store(weights, place);
+        return SmallVector<Value>{add(carried[0], weights)};
+      })[0];
+
+  // What was summed before counted from another largest score.
+  Value change = emitExp(f.b, arith::SubFOp::create(f.b, before, reference), math);
+  Value kept = arith::MulFOp::create(f.b, f.load(f.f32(), row.sum), change);
+  f.store(add(kept, emitLanes(f, sums, add)), row.sum);
+  Value changes = f.splat(change);
+  f.loop(f.constant(0), row.outputColumns, lanes, [&](Value column) {
+    Value place = f.offset(row.output, column, 4);
+    f.store(arith::MulFOp::create(f.b, f.load(type, place), changes), place);
+  });
+}
+
+} // namespace kiln::passes

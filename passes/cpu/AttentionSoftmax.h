@@ -1,0 +1,26 @@
+#pragma once
+
+#include "passes/cpu/MicrokernelPacking.h"
+
+namespace kiln::passes {
+
+/// What online softmax keeps of each query row between key blocks: the largest score so far and
+/// the sum of exp(score - largest), float32 scalars in memory.
+struct SoftmaxRow {
+  mlir::Value scores;  // pointer: float32 scores of this key block; become exp(score - largest)
+  mlir::Value count;   // i64: scores, 1 to productBlock; up to a whole vector more may be written
+  mlir::Value largest; // pointer
+  mlir::Value sum;     // pointer
+  mlir::Value output;  // pointer: the row's weighted sum of values so far, rescaled here
+  mlir::Value outputColumns; // i64, a multiple of lanes()
+};
+
+/// One step of online softmax for one row: `adjust` turns stored scores into scaled, masked ones
+/// (a vector at a column; `mask` null for whole vectors). A row whose scores are all -inf so far
+/// keeps the sum 0. NaN makes the sum NaN.
+void emitSoftmaxStep(
+    FunctionEmitter &f, const SoftmaxRow &row,
+    llvm::function_ref<mlir::Value(mlir::Value scores, mlir::Value column, mlir::Value mask)>
+        adjust);
+
+} // namespace kiln::passes
