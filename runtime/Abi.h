@@ -11,6 +11,14 @@ extern "C" {
 
 #define KILN_ABI_VERSION 2
 
+/* Clang's function sanitizer looks for a signature in front of what is called; compiled code has
+   none. For functions that call it. */
+#if defined(__clang__)
+#define KILN_CALLS_COMPILED_CODE __attribute__((no_sanitize("function")))
+#else
+#define KILN_CALLS_COMPILED_CODE
+#endif
+
 /// A piece of work: tasks [begin, end) of a parallel loop. `worker` is in [0, threads) and no two
 /// running bodies of one call share it, so it selects per-thread scratch memory.
 typedef void (*KilnBody)(void *context, int64_t begin, int64_t end, int64_t worker);

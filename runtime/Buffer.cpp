@@ -84,7 +84,10 @@ std::shared_ptr<const Buffer> Buffer::packed(const Packing &packing, const Tenso
     if (copy.packing == packing && copy.shape == shape)
       return copy.buffer;
   std::shared_ptr<Buffer> copy = allocate(packedSizeBytes(packing, shape), place);
-  pack(packing, shape, contents, copy->mutableData());
+  if (packing.kind == Packing::Kind::none || isAlignedFor(type.dtype))
+    pack(packing, shape, contents, copy->mutableData());
+  else // a slice of an odd file
+    pack(packing, shape, copyOf(bytes())->data(), copy->mutableData());
   if (file)
     file->dropPages(bytes());
   packedCopies.push_back({packing, shape, copy});

@@ -132,8 +132,9 @@ TensorValue Executable::makeOutput(std::size_t index, const TensorValue *const *
   return value;
 }
 
-std::vector<TensorValue> Executable::call(const TensorValue *const *inputs, const void **slots,
-                                          const int64_t *symbols) const {
+KILN_CALLS_COMPILED_CODE std::vector<TensorValue> Executable::call(const TensorValue *const *inputs,
+                                                                   const void **slots,
+                                                                   const int64_t *symbols) const {
   CallContext context;
   // All that may fail comes before the entry.
   std::vector<TensorValue> results;

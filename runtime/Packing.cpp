@@ -11,6 +11,8 @@
 namespace kiln::runtime {
 namespace {
 
+constexpr int64_t cacheLineBytes = 64;
+
 int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 /// 16 bytes of elements of type T: the vector register that every x86-64 has.
@@ -57,21 +59,32 @@ inline void transposeSquare(const T *source, int64_t sourceStride, T *destinatio
     std::memcpy(destination + i * destinationStride, &rows[i], sizeof(V));
 }
 
-/// One panel of a [rows, columns] matrix: destination[k][j] = source[j][k] for j < count, else 0.
+/// Columns [first, last) of one panel of a [rows, columns] matrix:
+/// destination[k][j] = source[j][k] for j < count, else 0.
 template <class T>
-void packRowPanel(const T *source, int64_t columns, int64_t count, int64_t panel, T *destination) {
-  constexpr int64_t n = Vector<T>::lanes;
-  int64_t squareRows = count / n * n, squareColumns = columns / n * n;
-  for (int64_t k = 0; k < squareColumns; k += n) {
-    for (int64_t j = 0; j < squareRows; j += n)
-      transposeSquare(source + j * columns + k, columns, destination + k * panel + j, panel);
-    for (int64_t i = k; i < k + n; ++i)
-      for (int64_t j = squareRows; j < panel; ++j)
-        destination[i * panel + j] = j < count ? source[j * columns + i] : T(0);
-  }
-  for (int64_t k = squareColumns; k < columns; ++k)
+void packColumns(const T *source, int64_t columns, int64_t first, int64_t last, int64_t count,
+                 int64_t panel, T *destination) {
+  for (int64_t k = first; k < last; ++k)
     for (int64_t j = 0; j < panel; ++j)
       destination[k * panel + j] = j < count ? source[j * columns + k] : T(0);
+}
+
+template <class T>
+void packRowPanel(const T *source, int64_t columns, int64_t count, int64_t panel, T *destination) {
+  constexpr int64_t n = Vector<T>::lanes, line = cacheLineBytes / sizeof(T);
+  int64_t squareRows = count / n * n, wholeLines = columns / line * line;
+  for (int64_t k = 0; k < wholeLines; k += line) {
+    // A line of each row is used up while it is in the nearest cache: rows a power of two apart
+    // push each other out of it.
+    for (int64_t j = 0; j < squareRows; j += n)
+      for (int64_t i = k; i < k + line; i += n)
+        transposeSquare(source + j * columns + i, columns, destination + i * panel + j, panel);
+    if (squareRows < panel)
+      for (int64_t i = k; i < k + line; ++i)
+        for (int64_t j = squareRows; j < panel; ++j)
+          destination[i * panel + j] = j < count ? source[j * columns + i] : T(0);
+  }
+  packColumns(source, columns, wholeLines, columns, count, panel, destination);
 }
 
 template <class T>
@@ -129,7 +142,6 @@ void copyAll(const std::byte *source, std::byte *destination, int64_t sizeBytes)
 template <class T>
 void packAs(const Packing &packing, const MatrixShape &shape, const std::byte *source,
             std::byte *destination) {
-  // A slice of a file need not be aligned for T; the functions read it by memcpy or bytewise.
   auto *from = reinterpret_cast<const T *>(source);
   auto *to = reinterpret_cast<T *>(destination);
   if (packing.kind == Packing::Kind::rowPanels)

@@ -29,7 +29,8 @@ MatrixShape matrixShape(const Packing &packing, const TensorType &type);
 /// Bytes of the packed copy: whole panels.
 std::size_t packedSizeBytes(const Packing &packing, const MatrixShape &shape);
 
-/// Writes the packed copy of `source` to `destination`, on all threads.
+/// Writes the packed copy of `source` to `destination`, on all threads. Both are aligned to their
+/// elements, but for Packing::Kind::none, which copies bytes.
 void pack(const Packing &packing, const MatrixShape &shape, const std::byte *source,
           std::byte *destination);
 

@@ -2,8 +2,10 @@
 
 #include "kiln/Error.h"
 #include "kiln/Threads.h"
+#include "runtime/StackArray.h"
 
 #include <charconv>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <optional>
@@ -16,23 +18,32 @@
 namespace kiln::runtime {
 namespace {
 
-/// How long a caller that has run out of tasks watches for the last worker before it sleeps. A
-/// worker's last piece is usually short, and waking up takes tens of microseconds.
-constexpr int spinRounds = 4000; // of about 10 ns: 40 us
+/// How long a helper watches for the next loop before it goes back to oneTBB: longer than what lies
+/// between two kernels of a model. Waking a thread takes tens of microseconds, and milliseconds
+/// where other processes want the CPU.
+constexpr std::chrono::microseconds lingerTime{200};
+/// How often a caller that has run out of tasks looks for the last helper before it sleeps: about
+/// 40 us.
+constexpr int spinRounds = 1000;
+
+void cpuRelax() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
 
 /// One worker's part of a loop: task units [begin, end) in one word, so that owner and thieves
 /// agree by compare-and-swap. On its own cache line.
 class alignas(64) Range {
 public:
-  void set(uint32_t begin, uint32_t end) {
-    word.store(uint64_t{begin} << 32 | end, std::memory_order_relaxed);
-  }
+  void set(uint32_t begin, uint32_t end) { word = uint64_t{begin} << 32 | end; }
 
   /// The owner takes three quarters from the front: few calls of the body, and enough left behind
   /// to balance threads of which one runs at half the speed. A thief takes half from the back.
   /// False if nothing is left.
   bool take(bool thief, uint32_t &begin, uint32_t &end) {
-    uint64_t seen = word.load(std::memory_order_relaxed), rest;
+    std::atomic_ref<uint64_t> shared(word);
+    uint64_t seen = shared.load(std::memory_order_relaxed), rest;
     uint32_t cut;
     do {
       begin = static_cast<uint32_t>(seen >> 32);
@@ -41,26 +52,21 @@ public:
         return false;
       cut = thief ? begin + (end - begin) / 2 : end - (end - begin) / 4;
       rest = thief ? uint64_t{begin} << 32 | cut : uint64_t{cut} << 32 | end;
-    } while (!word.compare_exchange_weak(seen, rest, std::memory_order_relaxed));
+    } while (!shared.compare_exchange_weak(seen, rest, std::memory_order_relaxed));
     (thief ? begin : end) = cut;
     return true;
   }
 
 private:
-  std::atomic<uint64_t> word = 0;
+  uint64_t word;
 };
 
-void cpuRelax() {
-#if defined(__x86_64__)
-  __builtin_ia32_pause();
-#endif
-}
-
-/// A parallel loop. Workers that begin late find it here even when it is over, so it is shared.
-struct Loop {
+/// A parallel loop, in the frame of its caller.
+class alignas(64) Loop {
+public:
   Loop(int64_t tasks, int64_t workers, KilnBody body, void *context)
       : body(body), context(context), tasks(tasks), workers(workers), unit(tasks / maxUnits + 1),
-        ranges(new Range[workers]) {
+        ranges(workers) {
     int64_t units = (tasks + unit - 1) / unit;
     for (int64_t w = 0; w < workers; ++w)
       ranges[w].set(units * w / workers, units * (w + 1) / workers);
@@ -76,37 +82,10 @@ struct Loop {
         call(begin, end, worker);
   }
 
-  /// A helper enters unless the caller has closed the loop; the sign bit says closed.
-  bool enter() {
-    int32_t seen = inside.load(std::memory_order_relaxed);
-    do {
-      if (seen < 0)
-        return false;
-    } while (!inside.compare_exchange_weak(seen, seen + 1, std::memory_order_acquire));
-    return true;
-  }
-  void leave() {
-    if (inside.fetch_sub(1, std::memory_order_release) == closed + 1)
-      inside.notify_one();
-  }
-  /// Nobody enters any more; returns when all that did have left.
-  void close() {
-    inside.fetch_or(closed, std::memory_order_acquire);
-    for (int round = 0; round < spinRounds; ++round) {
-      if (inside.load(std::memory_order_acquire) == closed)
-        return;
-      cpuRelax();
-    }
-    int32_t seen;
-    while ((seen = inside.load(std::memory_order_acquire)) != closed)
-      inside.wait(seen, std::memory_order_acquire);
-  }
-
 private:
   static constexpr int64_t maxUnits = int64_t{1} << 30;
-  static constexpr int32_t closed = INT32_MIN;
 
-  void call(uint32_t begin, uint32_t end, int64_t worker) {
+  KILN_CALLS_COMPILED_CODE void call(uint32_t begin, uint32_t end, int64_t worker) {
     int64_t last = end * unit;
     body(context, begin * unit, last < tasks ? last : tasks, worker);
   }
@@ -115,8 +94,81 @@ private:
   void *context;
   int64_t tasks, workers;
   int64_t unit; // tasks of a unit: 1 but for astronomically many
-  std::unique_ptr<Range[]> ranges;
-  std::atomic<int32_t> inside = 0;
+  StackArray<Range, 16> ranges;
+};
+
+/// Where one helper and the callers meet. The state is a word: one of three numbers, or a loop's
+/// address with a mark in its low bits.
+///
+///   absent ── caller ──► summoned(loop) ── helper ──► working(loop) ── helper ──► idle ──► absent
+///                         │ ▲ caller                    ▲ helper                  │ ▲
+///                         ▼ │                           └────── offered(loop) ◄───┘ │ caller
+///                        summoned                                └──────────────────┘
+class alignas(64) Helper {
+public:
+  /// A caller asks for help. True if somebody has to be sent to `run`.
+  bool offer(Loop *loop) {
+    State seen = state.load(std::memory_order_relaxed);
+    if (seen == idle)
+      state.compare_exchange_strong(seen, of(loop, offered));
+    else if (seen == summonedForAny)
+      state.compare_exchange_strong(seen, of(loop, summoned));
+    else if (seen == absent)
+      return state.compare_exchange_strong(seen, of(loop, summoned));
+    return false; // it works for somebody else
+  }
+
+  /// Nobody came after all.
+  void cancel() { state.store(absent); }
+
+  /// The caller takes its offer back, or waits until the helper that took it is done.
+  void retract(Loop *loop) {
+    State seen = of(loop, offered);
+    if (state.compare_exchange_strong(seen, idle))
+      return;
+    seen = of(loop, summoned);
+    if (state.compare_exchange_strong(seen, summonedForAny))
+      return;
+    for (int round = 0; seen == of(loop, working); ++round) {
+      if (round < spinRounds)
+        cpuRelax();
+      else
+        state.wait(seen, std::memory_order_acquire);
+      seen = state.load(std::memory_order_acquire);
+    }
+  }
+
+  /// A helper: works, and lingers for more.
+  void run(int64_t worker, std::chrono::microseconds linger) {
+    auto deadline = std::chrono::steady_clock::now() + linger;
+    for (unsigned round = 1;; ++round) {
+      State seen = state.load(std::memory_order_relaxed);
+      if (seen == summonedForAny) {
+        state.compare_exchange_strong(seen, idle);
+      } else if (seen != idle) { // offered or summoned
+        Loop *loop = reinterpret_cast<Loop *>(seen & ~marks);
+        if (!state.compare_exchange_strong(seen, of(loop, working)))
+          continue;
+        loop->work(worker);
+        state.store(idle, std::memory_order_release);
+        state.notify_all();
+        deadline = std::chrono::steady_clock::now() + linger;
+      } else if (round % 32 == 0 && std::chrono::steady_clock::now() >= deadline) {
+        if (state.compare_exchange_strong(seen, absent))
+          return;
+      } else {
+        cpuRelax();
+      }
+    }
+  }
+
+private:
+  using State = std::uintptr_t;
+  static constexpr State absent = 0, idle = 1, summonedForAny = 2;
+  static constexpr State offered = 0, summoned = 1, working = 2, marks = 3;
+  static State of(Loop *loop, State mark) { return reinterpret_cast<State>(loop) | mark; }
+
+  std::atomic<State> state = absent;
 };
 
 int64_t defaultThreads() {
@@ -135,11 +187,18 @@ int64_t defaultThreads() {
 
 } // namespace
 
-/// Slots for `count` - 1 helpers.
+/// The threads beside the caller.
 struct ThreadPool::Workers {
-  explicit Workers(int64_t count) : count(count), arena(std::max<int>(count - 1, 1), 0) {}
+  explicit Workers(int64_t count)
+      : count(count), arena(std::max<int>(count - 1, 1), 0), helpers(new Helper[count]) {
+    // Helpers that watch for work must not stand in the way of those that have some.
+    if (count <= oneapi::tbb::info::default_concurrency())
+      linger = lingerTime;
+  }
   int64_t count;
   oneapi::tbb::task_arena arena;
+  std::unique_ptr<Helper[]> helpers; // by worker; the caller's, 0, is not used
+  std::chrono::microseconds linger{0};
 };
 
 /// oneTBB starts no more workers than CPUs unless told so; of several limits it takes the smallest.
@@ -181,32 +240,30 @@ void ThreadPool::setThreads(int64_t count) {
   current.store(all.back().get(), std::memory_order_release);
 }
 
-void ThreadPool::parallelFor(int64_t tasks, KilnBody body, void *context,
-                             int64_t threads) noexcept {
+KILN_CALLS_COMPILED_CODE void ThreadPool::parallelFor(int64_t tasks, KilnBody body, void *context,
+                                                      int64_t threads) noexcept {
   if (tasks <= 0)
     return;
   int64_t workers = std::min(tasks, threads);
   if (workers <= 1)
     return body(context, 0, tasks, 0);
-  std::shared_ptr<Loop> loop;
+  Workers &team = *current.load(std::memory_order_acquire);
+  workers = std::min(workers, team.count); // the count may have changed since the call began
   try {
-    loop = std::make_shared<Loop>(tasks, workers, body, context);
-  } catch (...) { // no memory: no parallelism
-    return body(context, 0, tasks, 0);
-  }
-  try {
-    oneapi::tbb::task_arena &arena = current.load(std::memory_order_acquire)->arena;
+    Loop loop(tasks, workers, body, context);
     for (int64_t worker = 1; worker < workers; ++worker)
-      arena.enqueue([loop, worker] {
-        if (loop->enter()) {
-          loop->work(worker);
-          loop->leave();
+      if (Helper &helper = team.helpers[worker]; helper.offer(&loop))
+        try {
+          team.arena.enqueue([&team, worker] { team.helpers[worker].run(worker, team.linger); });
+        } catch (...) { // done without
+          helper.cancel();
         }
-      });
-  } catch (...) { // helpers that could not be asked are done without
+    loop.work(0);
+    for (int64_t worker = 1; worker < workers; ++worker)
+      team.helpers[worker].retract(&loop);
+  } catch (const std::bad_alloc &) { // no room for the ranges: nothing has begun
+    body(context, 0, tasks, 0);
   }
-  loop->work(0);
-  loop->close();
 }
 
 } // namespace kiln::runtime

@@ -15,8 +15,10 @@ namespace kiln::runtime {
 ///
 /// A loop's tasks are split evenly; each worker has one contiguous range, takes most of it at once
 /// and comes back for the rest, which idle workers may take first. The calling thread is worker 0
-/// and never waits for a worker that has not begun: a loop costs little where workers sleep or are
-/// busy, from any number of threads at once, and inside somebody else's TBB tasks.
+/// and never waits for a worker that has not begun, so a loop costs little from any number of
+/// threads at once and inside somebody else's TBB tasks. Helpers watch for the next loop for a
+/// while: a fork and join of two threads takes 1.2 us then (oneTBB's parallel_for: 2.2 us), and
+/// about 40 us when they had gone to sleep (measured on 2 undisturbed cores).
 class ThreadPool {
 public:
   static ThreadPool &instance();
