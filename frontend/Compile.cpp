@@ -71,8 +71,8 @@ ir::Graph buildGraph(const PendingGraph &pending, std::size_t numArguments,
   }
   for (std::size_t i = 0; i < pending.nodes.size(); ++i) {
     const Node &node = *pending.nodes[i];
-    graph.nodes.push_back({std::string(node.op), pending.operands[i], node.attributes, node.type(),
-                           PendingGraph::locationText(node.where)});
+    graph.nodes.push_back(
+        {std::string(node.op), pending.operands[i], node.attributes, node.type(), nodeLocation(i)});
     for (const Constraint &assumption : node.assumptions)
       if (std::find(graph.constraints.begin(), graph.constraints.end(), assumption) ==
           graph.constraints.end())
@@ -121,9 +121,17 @@ traceAndCompile(const std::vector<TensorType> &types, const NamedTensors &parame
   state->request.dumpDir = options.dumpDir;
   state->numArguments = arguments.size();
   state->numResults = results.size();
+  state->name = name;
+  state->locations = locationsOf(pending);
   state->stats.traceSeconds = secondsSince(start);
 
-  runtime::CachedExecutable found = compileThroughCache(state->graph, state->request);
+  runtime::CachedExecutable found;
+  try {
+    found = compileThroughCache(state->graph, state->request);
+  } catch (const Error &) {
+    rethrowWith(
+        [&](const std::string &message) { return withLocations(message, state->locations); });
+  }
   start = Clock::now();
   makeLazyLeaves(pending);
   std::vector<const runtime::TensorValue *> weights;
@@ -163,7 +171,16 @@ void callCompiled(const CompiledState &state, const Tensor *const *arguments, Te
       pending.push_back(arguments[i]->handle());
     evaluate(pending, "call", where);
   }
-  std::vector<runtime::TensorValue> outputs = state.bound->run({inputs, state.numArguments});
+  std::vector<runtime::TensorValue> outputs;
+  try {
+    outputs = state.bound->run({inputs, state.numArguments});
+  } catch (const Error &) {
+    rethrowWith([&](const std::string &message) {
+      return message.starts_with('[')
+                 ? withLocations(message, state.locations)
+                 : fmt::format("[{}] {}{}", state.name, message, atLocation(where));
+    });
+  }
   for (std::size_t i = 0; i < outputs.size(); ++i)
     results[i] = realizedTensor(std::move(outputs[i].type), std::move(outputs[i].buffer));
 }
@@ -175,7 +192,7 @@ std::string compiledIr(const CompiledState &state, const std::string &stage) {
   request.captureStages = {stage};
   runtime::CompileResult result = runtime::compileGraph(state.graph, request);
   if (result.error != ErrorKind::none)
-    throwError(result.error, result.message);
+    throwError(result.error, withLocations(result.message, state.locations));
   for (auto &[name, text] : result.stages)
     if (name == stage)
       return text;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "frontend/CompileGraph.h"
+#include "frontend/Locations.h"
 #include "kiln/Compile.h"
 #include "runtime/Executable.h"
 
@@ -11,7 +12,9 @@ struct CompiledState {
   std::shared_ptr<const runtime::BoundModel> bound;
   std::size_t numArguments = 0, numResults = 0;
   CompileStats stats;
-  ir::Graph graph; // for `ir`
+  std::string name;    // of the model
+  Locations locations; // of the graph's nodes
+  ir::Graph graph;     // for `ir`
   runtime::CompileRequest request;
 };
 

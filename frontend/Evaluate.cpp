@@ -1,6 +1,7 @@
 #include "frontend/Evaluate.h"
 
 #include "frontend/CompileGraph.h"
+#include "frontend/Locations.h"
 #include "frontend/Symbolise.h"
 #include "runtime/Executable.h"
 
@@ -55,9 +56,13 @@ void runPiece(PendingGraph &pending) {
   std::vector<const runtime::TensorValue *> inputs;
   for (const std::shared_ptr<Node> &leaf : pending.leaves)
     inputs.push_back(&leaf->value);
-  ir::Graph graph = symbolicGraph(pending);
-  runtime::CachedExecutable found = compileThroughCache(graph, {});
-  std::vector<runtime::TensorValue> results = found.executable->run(inputs);
+  std::vector<runtime::TensorValue> results;
+  try {
+    results = compileThroughCache(symbolicGraph(pending), {}).executable->run(inputs);
+  } catch (const Error &) {
+    rethrowWith(
+        [&](const std::string &message) { return withLocations(message, locationsOf(pending)); });
+  }
   for (std::size_t i = 0; i < pending.outputs.size(); ++i)
     commit(pending.nodes[pending.outputs[i] - pending.leaves.size()], std::move(results[i].buffer));
 }

@@ -91,11 +91,11 @@ AnyModule::AnyModule(const AnyModule &other)
   }
 }
 
-Tensor AnyModule::operator()(const Tensor &x) const {
+Tensor AnyModule::operator()(const Tensor &x, Where where) const {
   if (!type->call)
-    throw TypeError(
-        fmt::format("[{}] the module does not take one tensor and give one", type->name));
-  return type->call(object.get(), x);
+    throw TypeError(fmt::format("[{}] the module does not take one tensor and give one{}",
+                                type->name, atLocation(where)));
+  return type->call(object.get(), x, where);
 }
 
 StateSource::StateSource(const std::map<std::string, Tensor> &state)

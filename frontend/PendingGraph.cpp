@@ -1,13 +1,6 @@
 #include "frontend/PendingGraph.h"
 
-#include <fmt/format.h>
-
 namespace kiln::detail {
-
-std::string PendingGraph::locationText(const std::source_location &where) {
-  std::string_view file = where.file_name();
-  return fmt::format("{}:{}", file.substr(file.find_last_of('/') + 1), where.line());
-}
 
 PendingGraph collectPending(std::span<const std::shared_ptr<Node>> roots,
                             std::span<const std::shared_ptr<Node>> firstLeaves) {

@@ -22,8 +22,6 @@ struct PendingGraph {
   const Node &value(ir::ValueId id) const {
     return id < leaves.size() ? *leaves[id] : *nodes[id - leaves.size()];
   }
-  /// "net.cpp:42"
-  static std::string locationText(const std::source_location &where);
 };
 
 /// Collects what is pending below `roots`. `firstLeaves` are leaves in any case and come first:

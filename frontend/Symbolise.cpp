@@ -1,5 +1,6 @@
 #include "frontend/Symbolise.h"
 
+#include "frontend/Locations.h"
 #include "frontend/SymboliseRules.h"
 #include "ir/ShapeRules.h"
 
@@ -10,36 +11,38 @@ namespace kiln::detail {
 
 namespace {
 
-/// Follows views and conversions down to what they show.
-ir::ValueId sourceOf(const PendingGraph &pending, ir::ValueId id) {
-  while (id >= pending.leaves.size()) {
-    std::size_t index = id - pending.leaves.size();
-    std::string_view op = pending.nodes[index]->op;
-    if (op != "permute" && op != "cast")
-      break;
-    id = pending.operands[index][0];
-  }
-  return id;
+/// Whether operand `index` of a node is one that stays from call to call: the right operand of a
+/// product with a matrix, a table, the parameters of a norm.
+bool isWeightOperand(const PendingGraph &pending, const Node &node, std::size_t index,
+                     ir::ValueId operand) {
+  if (node.op == "matmul")
+    return index == 1 && pending.value(operand).type().rank() == 2;
+  if (node.op == "gather")
+    return index == 0;
+  return node.op == "layer_norm" && index > 0;
 }
 
-/// The leaves whose use says that they stay from call to call.
+/// The leaves that are used as weights, through permutations and conversions, and in no other way.
 std::vector<bool> findWeights(const PendingGraph &pending) {
-  std::vector<bool> isWeight(pending.leaves.size());
-  auto mark = [&](ir::ValueId id) {
-    if (ir::ValueId source = sourceOf(pending, id); source < isWeight.size())
-      isWeight[source] = true;
-  };
-  for (std::size_t i = 0; i < pending.nodes.size(); ++i) {
-    std::string_view op = pending.nodes[i]->op;
-    const std::vector<ir::ValueId> &operands = pending.operands[i];
-    if (op == "matmul" && pending.value(operands[1]).type().rank() == 2)
-      mark(operands[1]);
-    else if (op == "gather")
-      mark(operands[0]);
-    else if (op == "layer_norm")
-      std::for_each(operands.begin() + 1, operands.end(), mark);
+  std::size_t numLeaves = pending.leaves.size();
+  std::vector<bool> asWeight(numLeaves + pending.nodes.size()), otherwise(asWeight.size());
+  for (ir::ValueId output : pending.outputs)
+    otherwise[output] = true;
+  for (std::size_t i = pending.nodes.size(); i-- > 0;) {
+    const Node &node = *pending.nodes[i];
+    bool isPassedOn = node.op == "permute" || node.op == "cast";
+    for (std::size_t k = 0; k < pending.operands[i].size(); ++k) {
+      ir::ValueId operand = pending.operands[i][k];
+      bool isWeight = isWeightOperand(pending, node, k, operand);
+      asWeight[operand] = asWeight[operand] || (isPassedOn ? asWeight[numLeaves + i] : isWeight);
+      otherwise[operand] =
+          otherwise[operand] || (isPassedOn ? otherwise[numLeaves + i] : !isWeight);
+    }
   }
-  return isWeight;
+  std::vector<bool> result(numLeaves);
+  for (std::size_t i = 0; i < numLeaves; ++i)
+    result[i] = asWeight[i] && !otherwise[i];
+  return result;
 }
 
 ir::Graph skeleton(const PendingGraph &pending, const std::vector<bool> &isWeight) {
@@ -53,8 +56,8 @@ ir::Graph skeleton(const PendingGraph &pending, const std::vector<bool> &isWeigh
   }
   for (std::size_t i = 0; i < pending.nodes.size(); ++i) {
     const Node &node = *pending.nodes[i];
-    graph.nodes.push_back({std::string(node.op), pending.operands[i], node.attributes, node.type(),
-                           PendingGraph::locationText(node.where)});
+    graph.nodes.push_back(
+        {std::string(node.op), pending.operands[i], node.attributes, node.type(), nodeLocation(i)});
   }
   graph.outputs = pending.outputs;
   return graph;

@@ -34,9 +34,9 @@ Linear::Linear(Tensor weight, std::optional<Tensor> bias)
         fmt::format("[Linear] the weight must be of rank 2, not {}", this->weight.type().str()));
 }
 
-Tensor Linear::operator()(const Tensor &x) const {
-  Tensor y = matmul(x, weight.T());
-  return bias ? y + *bias : y;
+Tensor Linear::operator()(const Tensor &x, Where where) const {
+  Tensor y = matmul(x, weight.T(where), where);
+  return bias ? Operand(y, where) + *bias : y;
 }
 
 void Linear::describe(Description &to) const {
@@ -65,7 +65,9 @@ Dim Embedding::dim() const {
   return weight.shape()[1];
 }
 
-Tensor Embedding::operator()(const Tensor &indices) const { return gather(weight, indices, 0); }
+Tensor Embedding::operator()(const Tensor &indices, Where where) const {
+  return gather(weight, indices, 0, where);
+}
 
 void Embedding::describe(Description &to) const {
   to.field("vocab_size", vocabSize());
@@ -88,17 +90,17 @@ LayerNorm::LayerNorm(const Dim &dim, const LayerNormOptions &options, std::optio
 
 LayerNorm::LayerNorm(const Dim &dim, double eps) : LayerNorm(dim, LayerNormOptions{.eps = eps}) {}
 
-Tensor LayerNorm::operator()(const Tensor &x) const {
+Tensor LayerNorm::operator()(const Tensor &x, Where where) const {
   bool widens = !options.keepDtype && x.dtype() != DType::float32;
-  auto prepared = [&](const Tensor &t) { return widens ? t.cast(DType::float32) : t; };
+  auto prepared = [&](const Tensor &t) { return widens ? t.cast(DType::float32, where) : t; };
   Tensor y;
   if (weight && bias)
-    y = layerNorm(prepared(x), prepared(*weight), prepared(*bias), options.eps);
+    y = layerNorm(prepared(x), prepared(*weight), prepared(*bias), options.eps, where);
   else
-    y = layerNorm(prepared(x), options.eps);
+    y = layerNorm(prepared(x), options.eps, where);
   if (weight && !bias)
-    y = y * prepared(*weight);
-  return widens ? y.cast(x.dtype()) : y;
+    y = Operand(y, where) * prepared(*weight);
+  return widens ? y.cast(x.dtype(), where) : y;
 }
 
 void LayerNorm::describe(Description &to) const {
@@ -114,7 +116,9 @@ RMSNorm::RMSNorm(const Dim &dim, double eps, std::optional<DType> dtype,
                  std::optional<Device> device)
     : weight(Tensor::ones({dim}, dtype, device)), eps(eps) {}
 
-Tensor RMSNorm::operator()(const Tensor &x) const { return rmsNorm(x, weight, eps); }
+Tensor RMSNorm::operator()(const Tensor &x, Where where) const {
+  return rmsNorm(x, weight, eps, where);
+}
 
 void RMSNorm::describe(Description &to) const { to.field("dim", dim()).field("eps", eps, 1e-6); }
 
@@ -146,22 +150,24 @@ MultiHeadAttention::MultiHeadAttention(int64_t dim, int64_t heads,
       headDim(headSize(dim, heads, options.kvHeads)) {}
 
 /// [..., S, heads * d] -> [..., heads, S, d]
-static Tensor splitHeads(const Tensor &x, int64_t heads, int64_t headDim) {
+static Tensor splitHeads(const Tensor &x, int64_t heads, int64_t headDim, Where where) {
   std::vector<Dim> dims(x.shape().begin(), x.shape().end() - 1);
   dims.insert(dims.end(), {Dim(heads), Dim(headDim)});
-  return x.reshape(Shape(std::move(dims))).transpose(-3, -2);
+  return x.reshape(Shape(std::move(dims)), where).transpose(-3, -2, where);
 }
 
 Tensor MultiHeadAttention::attend(const Tensor &x, const Tensor &context,
-                                  const std::optional<Tensor> &mask) const {
-  Tensor mixed = attention(splitHeads(query(x), numHeads, headDim),
-                           splitHeads(key(context), numKvHeads, headDim),
-                           splitHeads(value(context), numKvHeads, headDim), mask);
-  return output(mixed.transpose(-3, -2).flatten(-2, -1));
+                                  const std::optional<Tensor> &mask, Where where) const {
+  Tensor mixed =
+      attention(splitHeads(query(x, where), numHeads, headDim, where),
+                splitHeads(key(context, where), numKvHeads, headDim, where),
+                splitHeads(value(context, where), numKvHeads, headDim, where), mask, {}, where);
+  return output(mixed.transpose(-3, -2, where).flatten(-2, -1, where), where);
 }
 
-Tensor MultiHeadAttention::operator()(const Tensor &x, const std::optional<Tensor> &mask) const {
-  return attend(x, x, mask);
+Tensor MultiHeadAttention::operator()(const Tensor &x, const std::optional<Tensor> &mask,
+                                      Where where) const {
+  return attend(x, x, mask, where);
 }
 
 void MultiHeadAttention::describe(Description &to) const {

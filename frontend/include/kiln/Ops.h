@@ -8,8 +8,6 @@
 /// An Operand is a tensor or a C++ number. Negative axes count from the back.
 namespace kiln {
 
-using Where = std::source_location;
-
 /// Products over the last axis of x and the last but one of y. 1-D operands are a row (x) or a
 /// column (y), and that axis is dropped from the result; further axes broadcast.
 /// Errors: ValueError if the inner dims differ or an operand is a scalar.

@@ -11,11 +11,10 @@ void seed(uint64_t value);
 
 /// In [low, high). Errors: ValueError unless low <= high and both are finite.
 Tensor uniform(const Shape &shape, double low = 0, double high = 1, std::optional<DType> dtype = {},
-               std::optional<Device> device = {},
-               std::source_location where = std::source_location::current());
+               std::optional<Device> device = {}, Where where = Where::current());
 /// Errors: ValueError for a negative deviation.
 Tensor normal(const Shape &shape, double mean = 0, double deviation = 1,
               std::optional<DType> dtype = {}, std::optional<Device> device = {},
-              std::source_location where = std::source_location::current());
+              Where where = Where::current());
 
 } // namespace kiln::random

@@ -84,7 +84,7 @@ struct ModuleType {
   /// Null if it cannot be copied.
   std::shared_ptr<void> (*clone)(const void *object);
   /// Null unless the module takes one tensor and gives one.
-  Tensor (*call)(void *object, const Tensor &x);
+  Tensor (*call)(void *object, const Tensor &x, Where where);
 };
 
 std::string simpleTypeName(std::string_view prettyFunction);
@@ -176,7 +176,7 @@ public:
   }
 
   /// Errors: TypeError if the module does not take one tensor and give one.
-  Tensor operator()(const Tensor &x) const;
+  Tensor operator()(const Tensor &x, Where where = Where::current()) const;
   ModuleRef ref() const { return {object.get(), type}; }
   template <class M> M *as() const { return ref().as<M>(); }
   /// For visitors: the module that is held, replaced where the visitor says so.
@@ -313,8 +313,12 @@ template <class M> ModuleType makeModuleType() {
   if constexpr (requires(M &m, const Tensor &x) {
                   { m(x) } -> std::convertible_to<Tensor>;
                 })
-    type.call = [](void *object, const Tensor &x) -> Tensor {
-      return (*static_cast<M *>(object))(x);
+    type.call = [](void *object, const Tensor &x, [[maybe_unused]] Where where) -> Tensor {
+      M &module = *static_cast<M *>(object);
+      if constexpr (requires { module(x, where); })
+        return module(x, where);
+      else
+        return module(x);
     };
   return type;
 }

@@ -24,13 +24,14 @@ concept Element =
     std::is_arithmetic_v<T> || std::is_same_v<T, Float16> || std::is_same_v<T, BFloat16>;
 } // namespace detail
 
+/// The place of a call; a default argument of all operations, for their errors.
+using Where = std::source_location;
+
 /// A cheap handle on shared, immutable contents. An operation records a node; contents are
 /// computed when they are read, everything pending below them as one graph. Safe to keep in
 /// `auto`, to copy and to use from many threads.
 /// Errors: a mistake in shapes, dtypes or devices is thrown by the operation that makes it.
 class Tensor {
-  using Where = std::source_location;
-
 public:
   /// Empty: no contents; anything but assignment is a TypeError.
   Tensor() = default;

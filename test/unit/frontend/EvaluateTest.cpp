@@ -62,21 +62,11 @@ TEST(Evaluate, MovementValues) {
   EXPECT_THAT(tile(Tensor::constant({1, 2}), {2}).toVector<int>(), ElementsAre(1, 2, 1, 2));
   EXPECT_THAT(repeatInterleave(Tensor::constant({1, 2}), 2).toVector<int>(),
               ElementsAre(1, 1, 2, 2));
-  EXPECT_THAT(gather(x, Tensor::constant({2, 0}), 1).toVector<int64_t>(),
-              ElementsAre(2, 0, 5, 3));
+  EXPECT_THAT(gather(x, Tensor::constant({2, 0}), 1).toVector<int64_t>(), ElementsAre(2, 0, 5, 3));
   EXPECT_THAT(x.sum(0).toVector<int64_t>(), ElementsAre(3, 5, 7));
   EXPECT_THAT(x.max(1).toVector<int64_t>(), ElementsAre(2, 5));
   EXPECT_THAT(x.argmax(0).toVector<int64_t>(), ElementsAre(1, 1, 1));
   EXPECT_THAT(x.cast(DType::float32).mean(0).toVector<float>(), ElementsAre(1.5f, 2.5f, 3.5f));
-}
-
-TEST(Evaluate, ProductsOfVectorsAndMatrices) {
-  Tensor x = Tensor::constant({{1.0f, 2.0f}, {3.0f, 4.0f}}), v = Tensor::constant({1.0f, -1.0f});
-  EXPECT_THAT(matmul(x, x).toVector<float>(), ElementsAre(7, 10, 15, 22));
-  EXPECT_THAT(matmul(x, v).toVector<float>(), ElementsAre(-1, -1));
-  EXPECT_THAT(matmul(v, x).toVector<float>(), ElementsAre(-2, -2));
-  EXPECT_EQ(matmul(v, v).item<float>(), 2);
-  EXPECT_THAT(outer(v, v).toVector<float>(), ElementsAre(1, -1, -1, 1));
 }
 
 TEST(Evaluate, EagerBatchesCompileOnce) {

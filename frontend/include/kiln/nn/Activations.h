@@ -7,26 +7,38 @@
 namespace kiln::nn {
 
 struct ReLU : Module<ReLU> {
-  Tensor operator()(const Tensor &x) const { return relu(x); }
+  Tensor operator()(const Tensor &x, Where where = Where::current()) const {
+    return relu(x, where);
+  }
 };
 struct SiLU : Module<SiLU> {
-  Tensor operator()(const Tensor &x) const { return silu(x); }
+  Tensor operator()(const Tensor &x, Where where = Where::current()) const {
+    return silu(x, where);
+  }
 };
 struct Tanh : Module<Tanh> {
-  Tensor operator()(const Tensor &x) const { return tanh(x); }
+  Tensor operator()(const Tensor &x, Where where = Where::current()) const {
+    return tanh(x, where);
+  }
 };
 struct Sigmoid : Module<Sigmoid> {
-  Tensor operator()(const Tensor &x) const { return sigmoid(x); }
+  Tensor operator()(const Tensor &x, Where where = Where::current()) const {
+    return sigmoid(x, where);
+  }
 };
 struct GELU : Module<GELU> {
   std::string approximate = "none"; // see kiln::gelu
   KILN_FIELDS(approximate)
-  Tensor operator()(const Tensor &x) const { return gelu(x, approximate); }
+  Tensor operator()(const Tensor &x, Where where = Where::current()) const {
+    return gelu(x, approximate, where);
+  }
 };
 struct Softmax : Module<Softmax> {
   int64_t axis = -1;
   KILN_FIELDS(axis)
-  Tensor operator()(const Tensor &x) const { return softmax(x, axis); }
+  Tensor operator()(const Tensor &x, Where where = Where::current()) const {
+    return softmax(x, axis, where);
+  }
 };
 struct Identity : Module<Identity> {
   Tensor operator()(const Tensor &x) const { return x; }

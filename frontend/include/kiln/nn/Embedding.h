@@ -24,7 +24,7 @@ struct Embedding : Module<Embedding> {
   /// Errors: TypeError for an embedding of several dims.
   Dim dim() const;
   Shape dims() const;
-  Tensor operator()(const Tensor &indices) const;
+  Tensor operator()(const Tensor &indices, Where where = Where::current()) const;
   void describe(Description &to) const;
 };
 

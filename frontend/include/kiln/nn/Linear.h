@@ -19,7 +19,7 @@ struct Linear : Module<Linear> {
 
   Dim inDim() const { return weight.shape()[1]; }
   Dim outDim() const { return weight.shape()[0]; }
-  Tensor operator()(const Tensor &x) const;
+  Tensor operator()(const Tensor &x, Where where = Where::current()) const;
   void describe(Description &to) const;
 };
 

@@ -23,10 +23,11 @@ struct MultiHeadAttention : Module<MultiHeadAttention> {
   int64_t dim() const { return numHeads * headDim; }
   int64_t heads() const { return numHeads; }
   /// See kiln::attention for the mask.
-  Tensor operator()(const Tensor &x, const std::optional<Tensor> &mask = {}) const;
+  Tensor operator()(const Tensor &x, const std::optional<Tensor> &mask = {},
+                    Where where = Where::current()) const;
   /// Attends from x [..., Sq, dim] to `context` [..., Sk, dim].
-  Tensor attend(const Tensor &x, const Tensor &context,
-                const std::optional<Tensor> &mask = {}) const;
+  Tensor attend(const Tensor &x, const Tensor &context, const std::optional<Tensor> &mask = {},
+                Where where = Where::current()) const;
   void describe(Description &to) const;
 
 private:

@@ -22,7 +22,7 @@ struct LayerNorm : Module<LayerNorm> {
   LayerNorm(const Dim &dim, double eps);
 
   Dim dim() const { return size; }
-  Tensor operator()(const Tensor &x) const;
+  Tensor operator()(const Tensor &x, Where where = Where::current()) const;
   void describe(Description &to) const;
 
 private:
@@ -38,7 +38,7 @@ struct RMSNorm : Module<RMSNorm> {
   explicit RMSNorm(const Dim &dim, double eps = 1e-6, std::optional<DType> dtype = {},
                    std::optional<Device> device = {});
   Dim dim() const { return weight.shape()[0]; }
-  Tensor operator()(const Tensor &x) const;
+  Tensor operator()(const Tensor &x, Where where = Where::current()) const;
   void describe(Description &to) const;
 };
 

@@ -50,10 +50,10 @@ struct Sequential : Module<Sequential> {
   const AnyModule &operator[](std::size_t i) const { return modules[i]; }
   auto begin() const { return modules.begin(); }
   auto end() const { return modules.end(); }
-  Tensor operator()(const Tensor &x) const {
+  Tensor operator()(const Tensor &x, Where where = Where::current()) const {
     Tensor result = x;
     for (const AnyModule &module : modules)
-      result = module(result);
+      result = module(result, where);
     return result;
   }
   void visitFields(detail::FieldVisitor &visitor) { visitField("", modules, visitor); }
