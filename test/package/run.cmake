@@ -7,8 +7,18 @@ file(REMOVE_RECURSE ${WORK})
 step(${CMAKE_COMMAND} --install ${BUILD} --prefix ${WORK}/prefix)
 # Elsewhere than where it was installed: nothing may depend on the place.
 file(RENAME ${WORK}/prefix ${WORK}/moved)
+# The README's program is its first C++ block: it has to build and run as it stands there.
+file(READ ${SOURCE}/../../README.md readme)
+string(FIND "${readme}" "```cpp\n" begin)
+math(EXPR begin "${begin} + 7")
+string(SUBSTRING "${readme}" ${begin} -1 readme)
+string(FIND "${readme}" "```" end)
+string(SUBSTRING "${readme}" 0 ${end} program)
+file(WRITE ${WORK}/readme.cpp "${program}")
 step(${CMAKE_COMMAND} -S ${SOURCE} -B ${WORK}/build -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_COMPILER=${CXX}
-     -DCMAKE_PREFIX_PATH=${WORK}/moved)
+     -DCMAKE_PREFIX_PATH=${WORK}/moved
+     -DREADME_PROGRAM=${WORK}/readme.cpp)
 step(${CMAKE_COMMAND} --build ${WORK}/build)
 set(ENV{KILN_CACHE_DIR} ${WORK}/cache)
 step(${WORK}/build/outside)
+step(${WORK}/build/readme)
