@@ -145,7 +145,8 @@ private:
       Value firstRow = f.mul(f.rem(task, blocks), perBlock);
       Value rows = f.min(perBlock, f.sub(f.dimValue(queries), firstRow));
 
-      emitPackRows(f, q, rows, depth, queryStride, rowsOf(f, op.getQ(), batch, head, firstRow, {}));
+      emitPackRows(f, q, rows, f.dimValue(depth), isWholeVectors(f, depth), queryStride,
+                   rowsOf(f, op.getQ(), batch, head, firstRow, {}));
       emitStart(f, rows, largest, sums, out, padded);
       f.loop(f.constant(0), keyCount, f.constant(productBlock), [&](Value firstKey) {
         Value count = f.min(f.constant(productBlock), f.sub(keyCount, firstKey));
@@ -198,7 +199,7 @@ private:
                 Value count) {
     RowSource source = rowsOf(f, op.getK(), batch, head, firstKey, {});
     Value depthValue = f.dimValue(depth);
-    const bool wholeVectors = depth.isStatic() && depth.value() % f.lanes() == 0;
+    const bool wholeVectors = isWholeVectors(f, depth);
     f.loop(f.constant(0), count, f.constant(1), [&](Value key) {
       Value panel =
           f.offset(panels, f.mul(f.mul(f.div(key, f.constant(width)), width), depthValue), 4);
@@ -283,7 +284,7 @@ private:
   void emitResults(FunctionEmitter &f, ArrayRef<Value> batch, Value head, Value firstRow,
                    Value rows, Value sums, Value out, Value padded) {
     TensorType type = ElementEmitter::typeOf(op.getResult());
-    const bool wholeVectors = columns.isStatic() && columns.value() % f.lanes() == 0;
+    const bool wholeVectors = isWholeVectors(f, columns);
     f.loop(f.constant(0), rows, f.constant(1), [&](Value row) {
       // A query that attends to nothing: its sum and its outputs are 0.
       Value sum = f.load(f.f32(), f.offset(sums, row, 4));

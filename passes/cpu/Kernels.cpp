@@ -14,6 +14,7 @@ KernelEmitter findKernelEmitter(Operation *anchor) {
   static const llvm::StringMap<KernelEmitter> table = {
       {"kiln.linear", emitLinearKernel},
       {"kiln.attention", emitAttentionKernel},
+      {"kiln.matmul", emitMatmulKernel},
       {"kiln.layer_norm", emitRowKernel},
       {"kiln.softmax", emitRowKernel},
       {"kiln.sum", emitRowKernel},

@@ -124,14 +124,15 @@ private:
   }
 
   void packRows(FunctionEmitter &f, Value a, Value firstRow, Value blockRows) {
-    emitPackRows(f, a, blockRows, Dim(sizes.columns), blockStride, [&](Value row) -> RowReader {
-      auto elements = std::make_shared<ElementEmitter>(f);
-      elements->provideArguments(kernel.body());
-      SmallVector<Value> lead = emitRowCoords(f, leading, f.add(firstRow, row));
-      return [this, elements, lead](Value column, Value mask) {
-        return elements->emit(linear.getX(), at(lead, column, mask));
-      };
-    });
+    emitPackRows(f, a, blockRows, f.constant(sizes.columns), sizes.columns % f.lanes() == 0,
+                 blockStride, [&](Value row) -> RowReader {
+                   auto elements = std::make_shared<ElementEmitter>(f);
+                   elements->provideArguments(kernel.body());
+                   SmallVector<Value> lead = emitRowCoords(f, leading, f.add(firstRow, row));
+                   return [this, elements, lead](Value column, Value mask) {
+                     return elements->emit(linear.getX(), at(lead, column, mask));
+                   };
+                 });
   }
 
   /// One panel of each weight of a group, and all that is stored of it.

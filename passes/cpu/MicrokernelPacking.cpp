@@ -13,16 +13,18 @@ void emitColumns(FunctionEmitter &f, Value count, bool wholeVectors,
   f.loop(f.constant(0), count, f.constant(f.lanes()), [&](Value column) { body(column, {}); });
 }
 
-void emitPackRows(FunctionEmitter &f, Value a, Value rows, const Dim &columns, int64_t blockStride,
-                  const RowSource &source) {
-  Value total = f.dimValue(columns);
-  Value blocks = f.ceilDiv(total, f.constant(productBlock));
-  bool wholeVectors = columns.isStatic() && columns.value() % f.lanes() == 0;
+bool isWholeVectors(FunctionEmitter &f, const Dim &columns) {
+  return columns.isStatic() && columns.value() % f.lanes() == 0;
+}
+
+void emitPackRows(FunctionEmitter &f, Value a, Value rows, Value columns, bool wholeVectors,
+                  int64_t blockStride, const RowSource &source) {
+  Value blocks = f.ceilDiv(columns, f.constant(productBlock));
   f.loop(f.constant(0), rows, f.constant(1), [&](Value row) {
     RowReader read = source(row);
     f.loop(f.constant(0), blocks, f.constant(1), [&](Value block) {
       Value first = f.mul(block, productBlock);
-      Value count = f.min(f.constant(productBlock), f.sub(total, first));
+      Value count = f.min(f.constant(productBlock), f.sub(columns, first));
       Value to = f.offset(a, f.add(f.mul(block, blockStride), f.mul(row, rowStride)), 4);
       // The last vector of a row is stored whole: there is room, and nobody reads what is beyond.
       emitColumns(f, count, wholeVectors, [&](Value column, Value mask) {

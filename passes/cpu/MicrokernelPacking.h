@@ -17,11 +17,13 @@ using RowSource = std::function<RowReader(mlir::Value row)>;
 void emitColumns(FunctionEmitter &f, mlir::Value count, bool wholeVectors,
                  llvm::function_ref<void(mlir::Value column, mlir::Value mask)> body);
 
+/// Whether a row of so many columns is whole vectors, as far as is known.
+bool isWholeVectors(FunctionEmitter &f, const Dim &columns);
+
 /// A block of rows as the microkernel reads A: `a`[k / productBlock][row][k % productBlock], rows
 /// `rowStride` and k blocks `blockStride` elements apart; padding rows are cleared.
-/// `columns` may be symbolic.
-void emitPackRows(FunctionEmitter &f, mlir::Value a, mlir::Value rows, const Dim &columns,
-                  int64_t blockStride, const RowSource &source);
+void emitPackRows(FunctionEmitter &f, mlir::Value a, mlir::Value rows, mlir::Value columns,
+                  bool wholeVectors, int64_t blockStride, const RowSource &source);
 
 /// `k` rows of at most panelWidth columns as a panel of B: `panel`[k][panelWidth] of float32.
 /// Columns beyond `columns` hold anything.
