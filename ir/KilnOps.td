@@ -86,8 +86,8 @@ def Kiln_DivOp : Kiln_Binary<"div", [], /*folds=*/1>;
 def Kiln_FloorDivOp : Kiln_Binary<"floor_div">;
 def Kiln_ModOp : Kiln_Binary<"mod">;
 def Kiln_PowOp : Kiln_Binary<"pow">;
-def Kiln_MaximumOp : Kiln_Binary<"maximum", [Commutative]>;
-def Kiln_MinimumOp : Kiln_Binary<"minimum", [Commutative]>;
+def Kiln_MaximumOp : Kiln_Binary<"maximum">; // not commutative: of 0.0 and -0.0 the second counts
+def Kiln_MinimumOp : Kiln_Binary<"minimum">;
 def Kiln_EqOp : Kiln_Binary<"eq", [Commutative]>;
 def Kiln_NeOp : Kiln_Binary<"ne", [Commutative]>;
 def Kiln_LtOp : Kiln_Binary<"lt">;

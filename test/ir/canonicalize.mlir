@@ -145,3 +145,14 @@ func.func @broadcastUnary(%y: tensor<3xf32>) -> tensor<2x3xf32> {
   %1 = kiln.neg %0 : tensor<2x3xf32>
   return %1 : tensor<2x3xf32>
 }
+
+// Refused: the order of operands counts, for of 0.0 and -0.0 the second is the result.
+// CHECK-LABEL: @maximumOrder
+// CHECK: kiln.maximum %{{.*}}, %arg0
+// CHECK: kiln.minimum %{{.*}}, %arg0
+func.func @maximumOrder(%x: tensor<f32>) -> (tensor<f32>, tensor<f32>) {
+  %zero = kiln.constant dense<-0.0> : tensor<f32>
+  %0 = kiln.maximum %zero, %x : tensor<f32>
+  %1 = kiln.minimum %zero, %x : tensor<f32>
+  return %0, %1 : tensor<f32>, tensor<f32>
+}
