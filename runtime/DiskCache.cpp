@@ -5,8 +5,10 @@
 #include "runtime/Executable.h"
 #include "runtime/MappedFile.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -49,8 +51,10 @@ std::shared_ptr<const Executable> DiskCache::load(const std::string &key,
   }
   try {
     std::shared_ptr<const Executable> executable = loadArtifactFile(*MappedFile::open(file));
-    if (executable->artifact().key == key)
+    if (executable->artifact().key == key) {
+      utimensat(AT_FDCWD, file.c_str(), nullptr, 0); // used now: see prune
       return executable;
+    }
     missReason = fmt::format("{} has another key", file);
   } catch (const Error &error) {
     missReason = fmt::format("{} is not usable: {}", file, error.what());
@@ -92,11 +96,47 @@ void DiskCache::store(const Artifact &artifact) {
     if (error && error != EEXIST)
       unlink(temporary.c_str());
   }
+  if (!error && artifact.key.ends_with('0'))
+    prune(maxBytes);
   if (error)
     std::call_once(warned, [&] {
       fmt::print(stderr, "kiln: cannot write to the cache folder {}: {}; going on without it\n",
                  directory, std::strerror(error));
     });
+}
+
+void DiskCache::prune(std::uintmax_t limitBytes) const {
+  namespace fs = std::filesystem;
+  struct File {
+    fs::file_time_type used;
+    std::uintmax_t sizeBytes;
+    fs::path path;
+  };
+  std::vector<File> files;
+  std::uintmax_t total = 0;
+  std::error_code error; // a file that another process removes meanwhile is no error
+  auto longAgo = fs::file_time_type::clock::now() - std::chrono::hours(1);
+  for (fs::directory_iterator it(directory, error), end; !error && it != end; it.increment(error)) {
+    std::error_code gone;
+    File file{it->last_write_time(gone), it->file_size(gone), it->path()};
+    std::string name = file.path.filename().string();
+    if (gone || (!name.starts_with('.') && file.path.extension() != ".kiln"))
+      continue; // none of ours
+    if (!name.starts_with('.')) {
+      total += file.sizeBytes;
+      files.push_back(std::move(file));
+    } else if (file.used < longAgo) {
+      fs::remove(file.path, gone);
+    }
+  }
+  std::sort(files.begin(), files.end(),
+            [](const File &a, const File &b) { return a.used < b.used; });
+  for (const File &file : files) {
+    if (total <= limitBytes)
+      return;
+    fs::remove(file.path, error);
+    total -= file.sizeBytes;
+  }
 }
 
 } // namespace kiln::runtime

@@ -2,6 +2,7 @@
 
 #include "runtime/Artifact.h"
 
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -31,6 +32,12 @@ public:
   /// Writes the artifact under its key; readers see all of it or nothing. Warns once on standard
   /// error if it cannot.
   void store(const Artifact &artifact);
+
+  /// Removes the files that were not used for longest until `limitBytes` are left, and what
+  /// writers that died left behind. `store` does so now and then: in one of 16 cases, told by the
+  /// key.
+  void prune(std::uintmax_t limitBytes) const;
+  static constexpr std::uintmax_t maxBytes = std::uintmax_t{1} << 30;
 
 private:
   std::string directory;

@@ -198,6 +198,29 @@ TEST_F(ArtifactCacheTest, FilesThatAreNotUsableAreReplaced) {
     EXPECT_EQ(entry.path().extension(), ".kiln") << "nothing else is left behind";
 }
 
+TEST_F(ArtifactCacheTest, TheFolderIsBounded) {
+  ArtifactCache cache(folder);
+  for (const char *name : {"a", "b", "c"})
+    get(cache, name);
+  DiskCache disk(folder);
+  auto age = [&](const std::string &path, int hours) {
+    fs::last_write_time(path, fs::file_time_type::clock::now() - std::chrono::hours(hours));
+  };
+  age(disk.path("a"), 3), age(disk.path("b"), 2), age(disk.path("c"), 4);
+  for (const char *name : {"/.left.1.0", "/.new.1.0", "/somebody's"})
+    std::ofstream(folder + name) << "x";
+  age(folder + "/.left.1.0", 2), age(folder + "/somebody's", 1000);
+  ArtifactCache next(folder);
+  EXPECT_EQ(get(next, "c").hit, CacheHit::disk) << "used just now";
+  disk.prune(2 * fs::file_size(disk.path("a")));
+  EXPECT_FALSE(fs::exists(disk.path("a"))) << "the oldest";
+  EXPECT_TRUE(fs::exists(disk.path("b")));
+  EXPECT_TRUE(fs::exists(disk.path("c")));
+  EXPECT_FALSE(fs::exists(folder + "/.left.1.0"));
+  EXPECT_TRUE(fs::exists(folder + "/.new.1.0")) << "somebody may be writing it";
+  EXPECT_TRUE(fs::exists(folder + "/somebody's"));
+}
+
 TEST_F(ArtifactCacheTest, AFolderThatCannotBeWrittenIsDoneWithout) {
   std::ofstream(folder) << "a file where the folder should be";
   ArtifactCache cache(folder);

@@ -7,10 +7,12 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <numeric>
+#include <sstream>
 #include <thread>
 
 using namespace kiln;
@@ -117,6 +119,42 @@ TEST(Packing, UnalignedContentsAreCopied) {
   EXPECT_EQ(panels->as<float>()[0], 1);
   EXPECT_EQ(panels->as<float>()[1], 4);
   EXPECT_EQ(panels->as<float>()[2], 0);
+}
+
+TEST(Packing, PagesOfAPackedFileLeaveMemory) {
+  constexpr int64_t n = 1024; // 4 MB
+  std::string path = testing::TempDir() + "kiln-packing-pages-test";
+  {
+    std::ofstream file(path, std::ios::binary);
+    std::vector<float> values(n * n, 2.5f);
+    file.write(reinterpret_cast<const char *>(values.data()), values.size() * sizeof(float));
+  }
+  auto mapped = MappedFile::open(path);
+  auto buffer = Buffer::ofFile(mapped, 0, n * n * sizeof(float));
+  std::filesystem::remove(path);
+  auto residentKilobytes = [&] {
+    std::ifstream maps("/proc/self/smaps");
+    std::string line;
+    std::ostringstream address;
+    address << std::hex << reinterpret_cast<uintptr_t>(mapped->bytes().data());
+    long kilobytes = -1;
+    bool found = false;
+    while (std::getline(maps, line)) {
+      found = found || line.starts_with(address.str() + "-");
+      if (found && std::sscanf(line.c_str(), "Rss: %ld kB", &kilobytes) == 1)
+        break;
+    }
+    return kilobytes;
+  };
+  float sum = std::accumulate(buffer->as<float>(), buffer->as<float>() + n * n, 0.0f);
+  EXPECT_GT(sum, 0);
+  long before = residentKilobytes();
+  if (before < 4096)
+    GTEST_SKIP() << "the system does not say what is resident";
+  auto packed = buffer->packed(rows(16), typeOf(DType::float32, {n, n}));
+  EXPECT_LT(residentKilobytes(), 100);
+  EXPECT_EQ(packed->as<float>()[n * n - 1], 2.5f);
+  EXPECT_EQ(buffer->as<float>()[12345], 2.5f) << "read again when touched";
 }
 
 TEST(Packing, Errors) {
