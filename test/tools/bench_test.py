@@ -1,0 +1,126 @@
+"""Asks kiln-bench, over its protocol, for cases with small weights, and checks what it computes."""
+from __future__ import annotations
+
+import json
+import math
+import os
+import pathlib
+import random
+import shutil
+import struct
+import subprocess
+import tempfile
+import unittest
+
+from tiny_model import TinyModel, read_safetensors, write_safetensors
+
+HERE = pathlib.Path(__file__).resolve().parent
+BIN = pathlib.Path(os.environ.get("KILN_BIN", HERE.parents[1] / "build/bin"))
+
+
+def matmul(x, w, b):
+    return [[sum(p * q for p, q in zip(r, o)) + c for o, c in zip(w, b)] for r in x]
+
+
+class BenchTest(unittest.TestCase):
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="kiln-bench-test-"))
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.random = random.Random(3)
+        self.tensors = {}
+
+    def matrix(self, name, *shape):
+        """Makes a tensor of random float32 values; returns its rows, or its values if it has one axis."""
+        values = [struct.unpack("f", struct.pack("f", self.random.gauss(0, 0.5)))[0] for _ in range(math.prod(shape))]
+        self.tensors[name] = ("F32", list(shape), values)
+        return values if len(shape) == 1 else [values[i : i + shape[1]] for i in range(0, len(values), shape[1])]
+
+    def write(self, name):
+        write_safetensors(self.folder / name, self.tensors)
+        self.tensors = {}
+
+    def ask(self, case, dtype, requests):
+        """The program's answers, the first of which says that it is ready."""
+        text = "".join(json.dumps(r) + "\n" for r in requests)
+        result = subprocess.run([BIN / "kiln-bench", case, dtype, self.folder], input=text, capture_output=True, text=True, timeout=300)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        answers = [json.loads(line) for line in result.stdout.splitlines()]
+        self.assertIs(answers[0]["ready"], True)
+        self.assertGreater(answers[0]["compile_s"], 0)
+        return answers[1:]
+
+    def check(self, case, shape, expected):
+        """Saved results must be `expected`, rows of float64, within the precision of each dtype."""
+        path = self.folder / "out"
+        largest = max(abs(v) for row in expected for v in row)
+        for dtype, tolerance in (("f32", 1e-5), ("bf16", 2e-2)):
+            with self.subTest(f"{case} {dtype}"):
+                saved, timed = self.ask(case, dtype, [{"shape": shape, "save": str(path)}, {"shape": shape, "seconds": 0.01}])
+                self.assertEqual(saved, {"saved": True})
+                ((name, (out_dtype, out_shape, values)),) = read_safetensors(path).items()
+                self.assertEqual((name, out_dtype), ("out", "F32"))
+                flat = [v for row in expected for v in row]
+                self.assertEqual(math.prod(out_shape), len(flat))
+                self.assertEqual(out_shape[-1], len(expected[0]))
+                self.assertLess(max(abs(a - b) for a, b in zip(values, flat)), tolerance * largest)
+                self.assertGreaterEqual(timed["calls"], 1)
+                self.assertLessEqual(timed["min_us"], timed["median_us"])
+
+    def test_linear(self):
+        w, b = self.matrix("weight", 5, 7), self.matrix("bias", 5)
+        self.write("weights.safetensors")
+        x = self.matrix("in0", 3, 7)
+        self.write("3.safetensors")
+        self.check("linear", [3], matmul(x, w, b))
+
+    def test_mlp(self):
+        w0, b0 = self.matrix("0.weight", 9, 6), self.matrix("0.bias", 9)
+        w2, b2 = self.matrix("2.weight", 6, 9), self.matrix("2.bias", 6)
+        self.write("weights.safetensors")
+        x = self.matrix("in0", 2, 6)
+        self.write("2.safetensors")
+        hidden = [[0.5 * v * (1 + math.erf(v / math.sqrt(2))) for v in r] for r in matmul(x, w0, b0)]
+        self.check("mlp", [2], matmul(hidden, w2, b2))
+
+    def test_gather_linear(self):
+        table = self.matrix("0.weight", 11, 4)
+        w, b = self.matrix("1.weight", 3, 4), self.matrix("1.bias", 3)
+        self.write("weights.safetensors")
+        ids = [self.random.randrange(11) for _ in range(10)]
+        self.tensors["in0"] = ("I64", [2, 5], ids)
+        self.write("2x5.safetensors")
+        self.check("gather_linear", [2, 5], matmul([table[i] for i in ids], w, b))
+
+    def test_layer_norm(self):
+        w, b = self.matrix("weight", 8), self.matrix("bias", 8)
+        self.write("weights.safetensors")
+        x = self.matrix("in0", 4, 8)
+        self.write("4.safetensors")
+        expected = []
+        for r in x:
+            mean = sum(r) / 8
+            scale = 1 / math.sqrt(sum((v - mean) ** 2 for v in r) / 8 + 1e-5)
+            expected.append([(v - mean) * scale * p + q for v, p, q in zip(r, w, b)])
+        self.check("layer_norm", [4], expected)
+
+    def test_minilm(self):
+        model = TinyModel(hidden=24, heads=12)
+        model.write(self.folder)
+        (self.folder / "model.safetensors").rename(self.folder / "weights.safetensors")
+        rows = [[2, 5, 6, 7, 3], [2, 9, 3]]
+        self.tensors["in0"] = ("I64", [2, 5], rows[0] + rows[1] + [0, 0])
+        self.tensors["in1"] = ("I64", [2, 5], [1] * 5 + [1, 1, 1, 0, 0])
+        self.write("2x5.safetensors")
+        self.check("minilm", [2, 5], [model.embed(ids) for ids in rows])
+
+    def test_list_and_mistakes(self):
+        listed = subprocess.run([BIN / "kiln-bench", "--list"], capture_output=True, text=True)
+        names = [line.split()[0] for line in listed.stdout.splitlines()]
+        self.assertEqual((listed.returncode, names), (0, ["linear", "mlp", "gather_linear", "layer_norm", "minilm"]))
+        for arguments in (["none", "f32", "."], ["linear", "f16", "."], ["linear", "f32", self.folder], ["linear"], ["--none"]):
+            result = subprocess.run([BIN / "kiln-bench", *arguments], capture_output=True, text=True, input="")
+            self.assertEqual((result.returncode, result.stderr.count("\n")), (2, 1), result.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
