@@ -26,6 +26,11 @@ private:
   Clock::time_point start = Clock::now();
 };
 
+Tokenizer loadTokenizer(const std::string &folder, double &seconds) {
+  Timer timer(seconds);
+  return Tokenizer::load(folder);
+}
+
 /// No batch has more tokens, padding included, unless one line has: more lines at once are no
 /// faster, but hold more memory (in the widest layer, 1536 floats a token).
 constexpr size_t kBatchTokens = 4096;
@@ -46,7 +51,7 @@ struct Encoder::Model {
 };
 
 Encoder::Encoder(const Options &options)
-    : tokenizer(Tokenizer::load(options.model)), batchLines(options.batch) {
+    : tokenizer(loadTokenizer(options.model, counts.loadSeconds)), batchLines(options.batch) {
   const std::filesystem::path folder = options.model;
   const BertConfig config = BertConfig::load(folder / "config.json");
   columns = static_cast<size_t>(config.hidden);

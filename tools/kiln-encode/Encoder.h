@@ -45,11 +45,11 @@ private:
   void encodeBatch(std::span<Encoded *const> batch);
 
   struct Model;
+  EncoderStats counts; // First: loading the others is timed.
   Tokenizer tokenizer;
   std::unique_ptr<Model> model;
   size_t batchLines;
   size_t columns;
-  EncoderStats counts;
 };
 
 } // namespace kiln::tools

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <utility>
 
 #include <unistd.h>
@@ -21,9 +22,14 @@ namespace {
 } // namespace
 
 LineReader::LineReader(std::vector<std::string> names) : files(std::move(names)) {
-  for (const std::string &name : files)
-    if (name != "-" && ::access(name.c_str(), R_OK) != 0)
+  for (const std::string &name : files) {
+    if (name == "-")
+      continue;
+    if (::access(name.c_str(), R_OK) != 0)
       fail(name, errno);
+    if (std::filesystem::is_directory(name))
+      fail(name, EISDIR);
+  }
 }
 
 bool LineReader::readRaw(std::string &line) {
