@@ -169,10 +169,10 @@ void *allocateMemory(std::size_t sizeBytes, Device device) {
   return block;
 }
 
-void releaseMemory(void *block, std::size_t sizeBytes, Device device) noexcept {
+void releaseMemory(void *block, std::size_t sizeBytes, Device device, bool recycle) noexcept {
   accounts[device.index()].remove(static_cast<int64_t>(sizeBytes));
   std::size_t bytes = blockBytes(sizeBytes);
-  if (bytes >= recycleThreshold)
+  if (recycle && bytes >= recycleThreshold)
     recycler().give(block, bytes);
   else
     systemRelease(block, bytes);

@@ -58,7 +58,8 @@ void WorkspacePool::trim() noexcept {
 }
 
 void WorkspacePool::release(const Block &block) noexcept {
-  releaseMemory(block.data, block.capacity, block.device);
+  // This pool is where workspaces wait; a second one would hold those that have been outgrown.
+  releaseMemory(block.data, block.capacity, block.device, false);
 }
 
 } // namespace kiln::runtime
