@@ -15,7 +15,7 @@ namespace {
 /// and a broadcast must fit in the registers: 12 * 2 + 3 of 32, 6 * 2 + 3 of 16. Without FMA a
 /// product takes a register too: 4 * 2 + 4 of 16.
 ArrayRef<int64_t> tiles(const CpuTarget &target) {
-  static constexpr int64_t wide[] = {12, 8, 4, 2, 1}, narrow[] = {6, 4, 2, 1}, noFma[] = {4, 2, 1};
+  static constexpr int64_t wide[] = {12, 8, 4, 1}, narrow[] = {6, 4, 1}, noFma[] = {4, 1};
   if (target.vectorRegisters >= 32)
     return wide;
   return target.fma ? ArrayRef<int64_t>(narrow) : ArrayRef<int64_t>(noFma);
@@ -25,14 +25,30 @@ void call(FunctionEmitter &f, StringRef name, ValueRange operands) {
   LLVM::CallOp::create(f.b, TypeRange{}, name, operands);
 }
 
-/// C (=|+=) A @ B for a fixed number of rows: all of C's tile in registers over the loop on k.
+/// Two vectors of zeros, to add to.
+Value emitZeros(FunctionEmitter &f) {
+  ModuleOp module = f.lowering.module;
+  constexpr llvm::StringLiteral name = "gemm.zeros";
+  auto values = RankedTensorType::get({2 * f.lanes()}, f.f32());
+  if (!module.lookupSymbol(name)) {
+    OpBuilder::InsertionGuard guard(f.b);
+    f.b.setInsertionPointToEnd(module.getBody());
+    LLVM::GlobalOp::create(f.b, LLVM::LLVMArrayType::get(f.f32(), 2 * f.lanes()),
+                           /*isConstant=*/true, LLVM::Linkage::Private, name,
+                           f.b.getZeroAttr(values), /*alignment=*/64);
+  }
+  return LLVM::AddressOfOp::create(f.b, f.ptr(), name);
+}
+
+/// C = from + A @ B for a fixed number of rows: all of C's tile in registers over the loop on k.
+/// One way to end, whether the sums are added to something or not, as code costs compile time.
 void emitTile(FunctionEmitter &caller, StringRef name, int64_t rows, DType panelType) {
   ModuleLowering &lowering = caller.lowering;
   Type p = caller.ptr(), i = caller.i64();
-  auto f = FunctionEmitter::helper(lowering, caller.b.getLoc(), name, {p, p, i, p, i, i});
+  auto f = FunctionEmitter::helper(lowering, caller.b.getLoc(), name, {p, p, i, p, i, p, i});
   auto argument = [&](unsigned index) { return f.function.getArgument(index); };
   Value a = argument(0), panel = argument(1), k = argument(2), c = argument(3);
-  Value strideC = argument(4), accumulate = argument(5);
+  Value strideBytes = argument(4), from = argument(5), fromStrideBytes = argument(6);
   const int64_t lanes = f.lanes(), bytes = sizeBytes(panelType);
   auto vector = f.vec(f.f32());
 
@@ -56,22 +72,15 @@ void emitTile(FunctionEmitter &caller, StringRef name, int64_t rows, DType panel
     return next;
   });
 
-  auto place = [&](int64_t index) {
-    Value row = f.offset(c, f.mul(strideC, index / 2), 4);
-    return f.offsetBytes(row, f.constant(index % 2 * lanes * 4));
-  };
-  f.ifThen(
-      f.equal(accumulate, f.constant(0)),
-      [&] {
-        for (auto [index, sum] : llvm::enumerate(sums))
-          f.store(sum, place(index));
-      },
-      [&] {
-        for (auto [index, sum] : llvm::enumerate(sums)) {
-          Value pointer = place(index);
-          f.store(arith::AddFOp::create(f.b, f.load(vector, pointer), sum), pointer);
-        }
-      });
+  for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t j = 0; j < 2; ++j) {
+      Value inRow = f.constant(j * lanes * 4);
+      Value before = f.load(vector, f.offsetBytes(from, inRow));
+      f.store(arith::AddFOp::create(f.b, before, sums[r * 2 + j]), f.offsetBytes(c, inRow));
+    }
+    c = f.offsetBytes(c, strideBytes);
+    from = f.offsetBytes(from, fromStrideBytes);
+  }
   f.finish();
 }
 
@@ -86,11 +95,15 @@ void emitRows(FunctionEmitter &caller, StringRef name, DType panelType) {
   Type p = caller.ptr(), i = caller.i64();
   auto f = FunctionEmitter::helper(lowering, caller.b.getLoc(), name, {p, p, i, p, i, i, i});
   auto argument = [&](unsigned index) { return f.function.getArgument(index); };
-  Value rows = argument(6), strideC = argument(4);
+  Value panel = argument(1), k = argument(2), strideC = argument(4), rows = argument(6);
+  Value fresh = f.equal(argument(5), f.constant(0));
+  Value strideBytes = f.mul(strideC, 4), zeros = emitZeros(f);
+  Value fromStride = arith::SelectOp::create(f.b, fresh, f.constant(0), strideBytes);
   auto tileAt = [&](Value row, int64_t kind) {
     Value a = f.offset(argument(0), f.mul(row, rowStride), 4);
     Value c = f.offset(argument(3), f.mul(row, strideC), 4);
-    call(f, tileName(kind), {a, argument(1), argument(2), c, strideC, argument(5)});
+    Value from = arith::SelectOp::create(f.b, fresh, zeros, c);
+    call(f, tileName(kind), {a, panel, k, c, strideBytes, from, fromStride});
   };
   Value whole = f.mul(f.div(rows, f.constant(kinds[0])), kinds[0]);
   f.loop(f.constant(0), whole, f.constant(kinds[0]), [&](Value row) { tileAt(row, kinds[0]); });

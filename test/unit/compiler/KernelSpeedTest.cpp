@@ -101,4 +101,99 @@ TEST(KernelSpeed, DISABLED_linear) {
       }
 }
 
+// The kernels of a sentence encoder: hidden 384, 12 heads of 32, 1536 in the middle.
+TEST(KernelSpeed, DISABLED_encoder) {
+  const std::string row = tensorType("f32", {"b", "s", "384"});
+  const std::string wide = tensorType("f32", {"b", "s", "1536"});
+  const std::string heads = tensorType("f32", {"b", "s", "12", "32"});
+  std::vector<std::pair<std::string, std::string>> kernels;
+  std::vector<std::vector<std::vector<int64_t>>> shapes; // -1: batch, -2: length
+  {
+    KernelText t;
+    std::string in = t.argument(row);
+    std::vector<std::string> w, b;
+    for (int i = 0; i < 3; ++i) {
+      w.push_back(t.argument(tensorType("f32", {"384", "384"})));
+      b.push_back(t.argument(tensorType("f32", {"384"})));
+    }
+    kernels.emplace_back("q, k, v", t.finish(t.linear(in, w, b, {row, row, row})));
+    shapes.push_back({{-1, -2, 384},
+                      {384, 384},
+                      {384},
+                      {384, 384},
+                      {384},
+                      {384, 384},
+                      {384},
+                      {},
+                      {-1, -2, 384},
+                      {-1, -2, 384},
+                      {-1, -2, 384}});
+  }
+  {
+    KernelText t;
+    std::vector<std::string> in = {t.argument(heads), t.argument(heads), t.argument(heads),
+                                   t.argument(tensorType("i1", {"b", "1", "1", "s"}))};
+    kernels.emplace_back("attention", t.finish({t.op("attention", in, heads,
+                                                     "scale = 0.1767 : f64, layout = \"bshd\"")}));
+    shapes.push_back({{-1, -2, 12, 32},
+                      {-1, -2, 12, 32},
+                      {-1, -2, 12, 32},
+                      {-1, 1, 1, -2},
+                      {},
+                      {-1, -2, 12, 32}});
+  }
+  for (bool norm : {false, true}) {
+    KernelText t;
+    const std::string k = norm ? "1536" : "384", n = norm ? "384" : "1536";
+    const std::string result = norm ? row : wide;
+    std::string in = t.argument(norm ? wide : row), w = t.argument(tensorType("f32", {n, k}));
+    std::string b = t.argument(tensorType("f32", {n}));
+    std::vector<std::string> y = {};
+    if (!norm) {
+      y = {t.op("gelu", {t.linear(in, {w}, {b}, {result})[0]}, result)};
+      shapes.push_back({{-1, -2, 384}, {1536, 384}, {1536}, {}, {-1, -2, 1536}});
+    } else {
+      std::string other = t.argument(row), g = t.argument(tensorType("f32", {"384"}));
+      std::string h = t.argument(tensorType("f32", {"384"}));
+      std::string z = t.op("add", {t.linear(in, {w}, {b}, {result})[0], other}, row);
+      y = {t.op("layer_norm", {z, g, h}, row, "epsilon = 1.0e-12 : f64")};
+      shapes.push_back(
+          {{-1, -2, 1536}, {384, 1536}, {384}, {-1, -2, 384}, {384}, {384}, {}, {-1, -2, 384}});
+    }
+    kernels.emplace_back(norm ? "linear, add, layer_norm" : "linear, gelu", t.finish(y));
+  }
+  const double flops[] = {2. * 384 * 384 * 3, 0, 2. * 384 * 1536, 2. * 384 * 1536};
+  for (const Target &target : Target::allOnHost())
+    for (size_t which = 0; which < kernels.size(); ++which) {
+      CompiledKernel kernel(kernels[which].second, target);
+      for (auto [batch, length] : {std::pair<int64_t, int64_t>{1, 16}, {1, 128}, {32, 128}}) {
+        std::vector<Data> inputs, outputs;
+        bool isOutput = false;
+        for (std::vector<int64_t> shape : shapes[which]) {
+          if (shape.empty()) {
+            isOutput = true;
+            continue;
+          }
+          for (int64_t &size : shape)
+            size = size == -1 ? batch : size == -2 ? length : size;
+          bool mask = shape.size() == 4 && shape[1] == 1;
+          Data data = mask ? Data::randomIntegers(DType::boolean, shape, 1, 1, 2)
+                           : Data::random(DType::float32, shape, 1);
+          (isOutput ? outputs : inputs).push_back(std::move(data));
+        }
+        double work =
+            flops[which] ? flops[which] * batch * length : 4. * batch * length * length * 384;
+        double top = peak(target);
+        for (int threads : {1, 2}) {
+          double time = bestTime(kernel, inputs, outputs, {batch, length}, threads, 0.2);
+          std::printf(
+              "%-10s %-24s %2ldx%-3ld %d threads: %7.1f us, %6.1f GFLOP/s (%3.0f %% of peak "
+              "%.0f); compiled in %.1f ms\n",
+              target.name.c_str(), kernels[which].first.c_str(), batch, length, threads, time * 1e6,
+              work / time / 1e9, 100 * work / time / 1e9 / top / threads, top, kernel.compileMs);
+        }
+      }
+    }
+}
+
 } // namespace
