@@ -32,8 +32,10 @@ struct Node {
   std::string_view op; // a literal
   std::vector<std::shared_ptr<Node>> operands;
   ir::Attributes attributes;
-  /// Of a slice, for each axis: which bounds count from the end of the axis. Of a reshape: the axis
-  /// that was given as -1 (plus one). They help to find the symbolic form of sizes.
+  /// What the call said beyond its sizes; it helps to find their symbolic form.
+  /// Of a slice, for each axis: which bounds count from the end of the axis.
+  /// Of a reshape: {axis that was given as -1, plus one}; or `joinsAxes`, then for each axis of the
+  /// operand the axis of the result that it is part of, plus one (0: dropped, of size 1).
   std::vector<uint8_t> hints;
   /// What must hold of symbolic sizes: guards of the graph (ir/ShapeRules.h).
   std::vector<Constraint> assumptions;
@@ -51,6 +53,7 @@ struct Node {
 };
 
 inline constexpr uint8_t startFromEnd = 1, stopFromEnd = 2;
+inline constexpr uint8_t joinsAxes = 255;
 
 /// Guards the mutable parts of all nodes; held for pointer work only, never while anything runs.
 std::mutex &nodeMutex();

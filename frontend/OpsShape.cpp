@@ -78,14 +78,21 @@ Tensor Tensor::squeeze(int64_t axis, Where where) const {
     call.fail(ErrorKind::value, fmt::format("axis {} of {} is not of size 1", axis, own.str()));
   std::vector<Dim> dims = own.shape.vec();
   dims.erase(dims.begin() + axis);
-  return call.reshape(*this, Shape(std::move(dims)));
+  std::vector<int64_t> targets;
+  for (int64_t i = 0; i < own.rank(); ++i)
+    targets.push_back(i == axis ? -1 : i - (i > axis));
+  return call.joinAxes(*this, Shape(std::move(dims)), targets);
 }
 
 Tensor Tensor::unsqueeze(int64_t axis, Where where) const {
   Call call("unsqueeze", where);
   std::vector<Dim> dims = call.type(*this).shape.vec();
-  dims.insert(dims.begin() + call.axis(axis, rank() + 1), Dim(1));
-  return call.reshape(*this, Shape(std::move(dims)));
+  axis = call.axis(axis, rank() + 1);
+  dims.insert(dims.begin() + axis, Dim(1));
+  std::vector<int64_t> targets;
+  for (int64_t i = 0; i < rank(); ++i)
+    targets.push_back(i + (i >= axis));
+  return call.joinAxes(*this, Shape(std::move(dims)), targets);
 }
 
 Tensor Tensor::flatten(int64_t startAxis, int64_t endAxis, Where where) const {
@@ -102,7 +109,10 @@ Tensor Tensor::flatten(int64_t startAxis, int64_t endAxis, Where where) const {
     joined = joined * own.shape[axis];
   dims.push_back(joined);
   dims.insert(dims.end(), own.shape.begin() + end + 1, own.shape.end());
-  return call.reshape(*this, Shape(std::move(dims)));
+  std::vector<int64_t> targets;
+  for (int64_t i = 0; i < own.rank(); ++i)
+    targets.push_back(i < start ? i : i <= end ? start : i - (end - start));
+  return call.joinAxes(*this, Shape(std::move(dims)), targets);
 }
 
 namespace {
@@ -209,15 +219,16 @@ Tensor index(const Call &call, const Tensor &x, const std::vector<Index> &index)
 
   Tensor part = recordSlice(call, x, std::move(ranges));
   std::vector<Dim> dims;
-  int64_t from = 0;
+  std::vector<int64_t> targets;
   for (Axis axis : axes) {
+    if (axis != Axis::insert)
+      targets.push_back(axis == Axis::drop ? -1 : static_cast<int64_t>(dims.size()));
     if (axis == Axis::insert)
       dims.push_back(1);
     else if (axis == Axis::keep)
-      dims.push_back(part.shape()[from]);
-    from += axis != Axis::insert;
+      dims.push_back(part.shape()[static_cast<int64_t>(targets.size()) - 1]);
   }
-  return call.reshape(part, Shape(std::move(dims)));
+  return call.joinAxes(part, Shape(std::move(dims)), targets);
 }
 
 /// x with [start, stop) of one axis.

@@ -60,6 +60,15 @@ Tensor Call::reshape(const Tensor &x, Shape shape) const {
   return type(x).shape == shape ? x : record("reshape", {x}, {{"shape", std::move(shape)}});
 }
 
+Tensor Call::joinAxes(const Tensor &x, Shape shape, const std::vector<int64_t> &targets) const {
+  if (type(x).shape == shape)
+    return x;
+  std::vector<uint8_t> hints = {joinsAxes};
+  for (int64_t target : targets)
+    hints.push_back(static_cast<uint8_t>(target + 1));
+  return record("reshape", {x}, {{"shape", std::move(shape)}}, std::move(hints));
+}
+
 Tensor Call::permute(const Tensor &x, std::vector<int64_t> axes) const {
   return record("permute", {x}, {{"axes", std::move(axes)}});
 }

@@ -33,6 +33,9 @@ public:
   /// x, or float32 if its dtype is no float.
   Tensor toFloat(const Tensor &x) const;
   Tensor reshape(const Tensor &x, Shape shape) const;
+  /// A reshape that joins, drops and inserts whole axes: `targets` says for each axis of x which
+  /// axis of the result it is part of, or -1.
+  Tensor joinAxes(const Tensor &x, Shape shape, const std::vector<int64_t> &targets) const;
   Tensor permute(const Tensor &x, std::vector<int64_t> axes) const;
   Tensor broadcastTo(const Tensor &x, Shape shape) const;
   /// A rank-0 constant. Errors: ValueError ("Unsafe cast") if the value does not fit the dtype.

@@ -260,6 +260,15 @@ SymbolicNode symboliseNode(DimSolver &solver, const Node &node, const std::vecto
     return {broadcastAll(solver, operands), {}};
   if (op == "matmul")
     return {symboliseMatmul(solver, operands[0], operands[1]), {}};
+  if (op == "reshape" && !node.hints.empty() && node.hints[0] == joinsAxes) {
+    Dims result(sizes.size(), Dim(1));
+    for (std::size_t i = 0; i < operands[0].size(); ++i)
+      if (uint8_t target = node.hints[i + 1])
+        result[target - 1u] = result[target - 1u] * operands[0][i];
+      else
+        solver.makeStatic(operands[0][i]);
+    return {result, {{"shape", result}}};
+  }
   if (op == "reshape") {
     int64_t inferredAxis = node.hints.empty() ? -1 : node.hints[0] - 1;
     Dims result = matchReshape(solver, operands[0], sizes, inferredAxis);

@@ -100,6 +100,7 @@ TEST(Symbolise, AnEncoderIsOneGraphForAllBatchesAndLengths) {
   EXPECT_EQ(of(8, 16), text);
   EXPECT_EQ(of(5, 5), text);
   EXPECT_EQ(of(2, 8), text);
+  EXPECT_EQ(of(1, 1), text);
   ir::Graph graph =
       graphOf(layer(Tensor::ones({3, 7}, DType::int64), Tensor::ones({3, 7}, DType::int64)));
   EXPECT_EQ(graph.type(graph.outputs[0]).shape, (Shape{"s0", 8}));
