@@ -163,6 +163,8 @@ bool canAutoCast(DType from, DType to) {
 /// Errors: ValueError that names both types.
 void prepare(std::string_view operation, Assignment &assignment, bool autoCast, int &casts,
              bool &narrows) {
+  if (!assignment.parameter->defined())
+    return; // nothing is known of it yet
   const TensorType &own = assignment.parameter->type();
   TensorType given = assignment.value.type();
   bool isCast = given.dtype != own.dtype && autoCast && canAutoCast(given.dtype, own.dtype);

@@ -183,9 +183,9 @@ AnyModule activation(std::string_view name) {
   if (name == "gelu")
     return GELU();
   if (name == "gelu_tanh")
-    return GELU{.approximate = "tanh"};
+    return GELU("tanh");
   if (name == "gelu_quick" || name == "quick_gelu")
-    return GELU{.approximate = "quick"};
+    return GELU("quick");
   if (name == "relu")
     return ReLU();
   if (name == "tanh")

@@ -69,6 +69,15 @@ TEST(Evaluate, MovementValues) {
   EXPECT_THAT(x.cast(DType::float32).mean(0).toVector<float>(), ElementsAre(1.5f, 2.5f, 3.5f));
 }
 
+TEST(Evaluate, ProductsOfVectorsAndMatrices) {
+  Tensor x = Tensor::constant({{1.0f, 2.0f}, {3.0f, 4.0f}}), v = Tensor::constant({1.0f, -1.0f});
+  EXPECT_THAT(matmul(x, x).toVector<float>(), ElementsAre(7, 10, 15, 22));
+  EXPECT_THAT(matmul(x, v).toVector<float>(), ElementsAre(-1, -1));
+  EXPECT_THAT(matmul(v, x).toVector<float>(), ElementsAre(-2, -2));
+  EXPECT_EQ(matmul(v, v).item<float>(), 2);
+  EXPECT_THAT(outer(v, v).toVector<float>(), ElementsAre(1, -1, -1, 1));
+}
+
 TEST(Evaluate, EagerBatchesCompileOnce) {
   nn::Linear model(4, 3);
   model(Tensor::ones({2, 4})).realize();

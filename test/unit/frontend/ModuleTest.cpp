@@ -123,7 +123,26 @@ TEST(Module, PrintsFieldsThatAreNotAtTheirDefault) {
   EXPECT_EQ(text(nn::Embedding(2, {.dim = 2})), "Embedding(vocab_size=Dim(2), dim=Dim(2))");
   EXPECT_EQ(text(nn::Embedding(2, {.dims = {2, 3}})),
             "Embedding(vocab_size=Dim(2), dims=[Dim(2), Dim(3)])");
+  EXPECT_EQ(text(nn::GELU()), "GELU()");
+  EXPECT_EQ(text(nn::GELU("tanh")), "GELU(approximate=\"tanh\")");
+  EXPECT_EQ(text(nn::Dropout(0.1)), "Dropout(p=0.1)");
   EXPECT_EQ(text(nn::RMSNorm(2)), "RMSNorm(dim=Dim(2))");
+}
+
+struct Wide : nn::Module<Wide> {
+  Tensor a0{}, a1{}, a2{}, a3{}, a4{}, a5{}, a6{}, a7{}, a8{}, a9{}, b0{}, b1{}, b2{}, b3{}, b4{},
+      b5{}, b6{}, b7{}, b8{}, b9{}, c0{}, c1{}, c2{}, c3{}, c4{}, c5{}, c6{}, c7{}, c8{}, c9{},
+      d0{}, d1{};
+  KILN_FIELDS(a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, b0, b1, b2, b3, b4, b5, b6, b7, b8, b9, c0,
+              c1, c2, c3, c4, c5, c6, c7, c8, c9, d0, d1)
+};
+
+TEST(Module, MayHaveManyFieldsAndEmptyOnes) {
+  Wide wide;
+  EXPECT_EQ(wide.parameters().size(), 32u);
+  EXPECT_EQ(wide.parameters()[31].first, "d1");
+  wide.loadState([](const std::string &name) { return Tensor::constant(name == "d1" ? 1 : 0); });
+  EXPECT_EQ(wide.d1.item<int>(), 1);
 }
 
 struct TestModule : nn::Module<TestModule> {

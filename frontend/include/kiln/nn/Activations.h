@@ -27,15 +27,21 @@ struct Sigmoid : Module<Sigmoid> {
   }
 };
 struct GELU : Module<GELU> {
-  std::string approximate = "none"; // see kiln::gelu
-  KILN_FIELDS(approximate)
+  std::string approximate; // see kiln::gelu
+
+  explicit GELU(std::string approximate = "none") : approximate(std::move(approximate)) {}
+  void describe(Description &to) const {
+    to.field("approximate", approximate, std::string("none"));
+  }
   Tensor operator()(const Tensor &x, Where where = Where::current()) const {
     return gelu(x, approximate, where);
   }
 };
 struct Softmax : Module<Softmax> {
-  int64_t axis = -1;
-  KILN_FIELDS(axis)
+  int64_t axis;
+
+  explicit Softmax(int64_t axis = -1) : axis(axis) {}
+  void describe(Description &to) const { to.field("axis", axis, int64_t{-1}); }
   Tensor operator()(const Tensor &x, Where where = Where::current()) const {
     return softmax(x, axis, where);
   }
@@ -46,8 +52,10 @@ struct Identity : Module<Identity> {
 
 /// For inference: gives its input.
 struct Dropout : Module<Dropout> {
-  double p = 0.5;
-  KILN_FIELDS(p)
+  double p;
+
+  explicit Dropout(double p = 0.5) : p(p) {}
+  void describe(Description &to) const { to.field("p", p, 0.5); }
   Tensor operator()(const Tensor &x) const { return x; }
 };
 
