@@ -1,5 +1,7 @@
 // mlir-opt with our dialect and passes, and the upstream dialects and passes that Kiln uses.
 
+#include "codegen/cpu/CodegenPasses.h"
+#include "codegen/cpu/LowerToLLVM.h"
 #include "ir/KilnDialect.h"
 #include "passes/Passes.h"
 #include "passes/Pipelines.h"
@@ -26,6 +28,7 @@ static void registerDialects(mlir::DialectRegistry &registry) {
                   mlir::math::MathDialect, mlir::scf::SCFDialect, mlir::ub::UBDialect,
                   mlir::vector::VectorDialect>();
   mlir::func::registerInlinerExtension(registry);
+  kiln::codegen::registerLLVMTranslation(registry);
   mlir::LLVM::registerInlinerInterface(registry);
 }
 
@@ -42,6 +45,7 @@ static void registerPasses() {
   mlir::registerReconcileUnrealizedCastsPass();
   mlir::registerSCFToControlFlowPass();
   kiln::registerInterpretPass();
+  kiln::codegen::registerCodegenPasses();
   kiln::passes::registerKilnPasses();
   kiln::passes::registerPipelines();
 }
