@@ -84,7 +84,8 @@ static Results gather(const OpCall &call) {
   for (int64_t position = 0; position < indices.numElements(); ++position)
     if (int64_t index = indices.integerAt(position); index < 0 || index >= bound)
       throw IndexError("[gather] index " + std::to_string(index) + " at position " +
-                       std::to_string(position) + " is outside [0, " + std::to_string(bound) + ")");
+                       std::to_string(position) + " is out of range [0, " + std::to_string(bound) +
+                       ")");
   // Along the indices' axes table stands still; a row's place is then added.
   Sizes strides = stridesOf(table.sizes);
   int64_t stride = strides[axis];

@@ -64,15 +64,18 @@ struct CpuPipelineOptions : PassPipelineOptions<CpuPipelineOptions> {
 };
 } // namespace
 
-void registerPipelines() {
+void registerPipelines(AfterPhase afterPhase) {
   PassPipelineRegistration<CpuPipelineOptions>(
       "kiln-cpu-pipeline", "all phases, from the kiln dialect to loops and vectors",
-      [](OpPassManager &pm, const CpuPipelineOptions &options) {
+      [afterPhase](OpPassManager &pm, const CpuPipelineOptions &options) {
         PipelineOptions pipeline;
         pipeline.cpu = CpuTarget::byName(options.target).value_or(CpuTarget());
         pipeline.disabledPasses.assign(options.disable.begin(), options.disable.end());
-        for (const Phase &phase : cpuPhases())
+        for (const Phase &phase : cpuPhases()) {
           phase.build(pm, pipeline);
+          if (afterPhase)
+            afterPhase(pm, phase);
+        }
       });
 }
 

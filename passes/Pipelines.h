@@ -27,7 +27,9 @@ struct PipelineOptions {
 /// From the kiln dialect to kernels as loops and vectors, in order.
 const std::vector<Phase> &cpuPhases();
 
+/// May add passes of its own behind a phase.
+using AfterPhase = void (*)(mlir::OpPassManager &, const Phase &);
 /// Makes the pipelines known by name: `--kiln-cpu-pipeline`.
-void registerPipelines();
+void registerPipelines(AfterPhase afterPhase = nullptr);
 
 } // namespace kiln::passes

@@ -6,6 +6,7 @@
 #include "passes/Passes.h"
 #include "passes/Pipelines.h"
 #include "tools/kiln-opt/Interpret.h"
+#include "tools/kiln-opt/PrintPhases.h"
 
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -47,13 +48,14 @@ static void registerPasses() {
   kiln::registerInterpretPass();
   kiln::codegen::registerCodegenPasses();
   kiln::passes::registerKilnPasses();
-  kiln::passes::registerPipelines();
+  kiln::passes::registerPipelines(kiln::printAfterPhase);
 }
 
 int main(int argc, char **argv) {
   mlir::DialectRegistry registry;
   registerDialects(registry);
   registerPasses();
+  kiln::registerPrintPhases();
   return mlir::asMainReturnCode(
       mlir::MlirOptMain(argc, argv, "Kiln's optimiser driver\n", registry));
 }

@@ -1,7 +1,7 @@
 // C4 is found when the program runs: never read, clamped or replaced.
 // RUN: kiln-opt %s --split-input-file --kiln-interpret --verify-diagnostics
 
-// expected-error@+1 {{[gather] index 3 at position 2 is outside [0, 3)}}
+// expected-error@+1 {{[gather] index 3 at position 2 is out of range [0, 3)}}
 func.func @main() -> tensor<2x2xf32> {
   %t = kiln.constant dense<[1.0, 2.0, 3.0]> : tensor<3xf32>
   %i = kiln.constant dense<[[2, 0], [3, -1]]> : tensor<2x2xi64>
@@ -12,7 +12,7 @@ func.func @main() -> tensor<2x2xf32> {
 // -----
 
 // Negative indices are outside.
-// expected-error@+1 {{[gather] index -1 at position 0 is outside [0, 3)}}
+// expected-error@+1 {{[gather] index -1 at position 0 is out of range [0, 3)}}
 func.func @main() -> tensor<1xf32> {
   %t = kiln.constant dense<[1.0, 2.0, 3.0]> : tensor<3xf32>
   %i = kiln.constant dense<-1> : tensor<1xi8>
@@ -23,7 +23,7 @@ func.func @main() -> tensor<1xf32> {
 // -----
 
 // An empty table has no valid index.
-// expected-error@+1 {{[gather] index 0 at position 0 is outside [0, 0)}}
+// expected-error@+1 {{[gather] index 0 at position 0 is out of range [0, 0)}}
 func.func @main() -> tensor<1xf32> {
   %t = kiln.constant dense<> : tensor<0xf32>
   %i = kiln.constant dense<0> : tensor<1xi8>

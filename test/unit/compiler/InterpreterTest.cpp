@@ -123,7 +123,7 @@ TEST(InterpreterTest, NamesABadIndex) {
                                     makeHostTensor(std::vector<int64_t>{0, 1, 2}, {3})};
   Evaluation evaluation = interpretGraph(b.graph, arguments);
   EXPECT_EQ(evaluation.error, ErrorKind::index);
-  EXPECT_EQ(evaluation.message, "[gather] index 2 at position 2 is outside [0, 2)");
+  EXPECT_EQ(evaluation.message, "[gather] index 2 at position 2 is out of range [0, 2)");
 }
 
 TEST(InterpreterTest, RefusesAGraphThatDoesNotVerify) {
