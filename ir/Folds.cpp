@@ -30,15 +30,27 @@ static bool isExact(Operation *op) {
   return function->exactOnFloats || !isFloat(toTensorType(op->getOperand(0).getType()).dtype);
 }
 
+/// Whether a tensor is small; sizes may be so large that their product overflows.
+static bool isSmall(RankedTensorType type) {
+  int64_t elements = 1;
+  for (int64_t size : type.getShape()) {
+    if (size == 0)
+      return true;
+    if (size < 0 || size > maxConstantElements || (elements *= size) > maxConstantElements)
+      return false;
+  }
+  return true;
+}
+
 LogicalResult foldConstants(Operation *op, ArrayRef<mlir::Attribute> operands,
                             SmallVectorImpl<OpFoldResult> &results) {
   auto type = llvm::cast<RankedTensorType>(op->getResult(0).getType());
-  if (!type.hasStaticShape() || type.getNumElements() > maxConstantElements || !isExact(op))
+  if (!type.hasStaticShape() || !isSmall(type) || !isExact(op))
     return failure();
   std::vector<ArrayPtr> values;
   for (mlir::Attribute operand : operands) {
     auto elements = llvm::dyn_cast_or_null<DenseElementsAttr>(operand);
-    if (!elements || elements.getNumElements() > maxConstantElements)
+    if (!elements || !isSmall(llvm::cast<RankedTensorType>(elements.getType())))
       return failure();
     values.push_back(std::make_shared<Array>(toDenseData(elements)));
   }

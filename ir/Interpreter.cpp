@@ -25,6 +25,8 @@ public:
       throw ValueError("expected " + std::to_string(types.size()) + " arguments, got " +
                        std::to_string(arguments.size()));
     for (auto [index, type] : llvm::enumerate(types)) {
+      if (!isKilnTensor(type))
+        throw ValueError("argument " + std::to_string(index) + " is no tensor of kiln");
       TensorType expected = toTensorType(type);
       const Array &argument = *arguments[index];
       if (expected.dtype != argument.dtype || expected.rank() != argument.rank())
@@ -91,7 +93,7 @@ private:
       Values operands;
       for (Value operand : op.getOperands())
         operands.push_back(values.at(operand));
-      if (op.hasTrait<OpTrait::IsTerminator>())
+      if (op.hasTrait<OpTrait::IsTerminator>() && op.getNumSuccessors() == 0)
         return operands;
       for (auto [result, value] : llvm::zip_equal(op.getResults(), run(op, operands, dims)))
         values[result] = value;

@@ -4,6 +4,7 @@
 #include "ir/KilnDialect.h"
 #include "ir/ShapeRules.h"
 #include "ir/TypeConversion.h"
+#include "kiln/Error.h"
 
 #include <map>
 
@@ -59,6 +60,9 @@ OpFunction findOpFunction(std::string_view op) {
   return findElementFunction(op) ? fromTable : nullptr;
 }
 
+/// Of one value: 2 GiB of scalars.
+static constexpr int64_t maxElements = int64_t(1) << 28;
+
 static Shape evaluate(const Shape &shape, const DimBindings &dims) {
   return Shape(std::span<const int64_t>(shape.evaluate(dims)));
 }
@@ -79,8 +83,11 @@ Results evaluateOp(mlir::Operation *op, std::span<const ArrayPtr> operands,
     types.emplace_back(operand->dtype, Shape(std::span<const int64_t>(operand->sizes)), CPU());
   // What could not be told of symbolic dims is checked here.
   for (const Inferred &inferred : inferTypes(name, types, call.attributes)) {
+    std::string prefix = "[" + std::string(name) + "] ";
     if (!inferred)
-      throwError(inferred.error, "[" + std::string(name) + "] " + inferred.message);
+      throwError(inferred.error, prefix + inferred.message);
+    if (inferred.type.shape.numElements().value() > maxElements)
+      throw ValueError(prefix + "result is too large to interpret: " + inferred.type.str());
     call.types.push_back(inferred.type);
   }
   return findOpFunction(name)(call);

@@ -144,7 +144,11 @@ LogicalResult FusionOp::verify() {
   return success();
 }
 
+/// Kernels launch no others, so that there are no cycles.
 LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  if (auto parent = (*this)->getParentOfType<FunctionOpInterface>();
+      parent && parent->hasAttr(kernelAttrName))
+    return emitOpError() << "may not stand in a kernel";
   auto kernel = symbols.lookupNearestSymbolFrom<FunctionOpInterface>(*this, getKernelAttr());
   if (!kernel || !kernel->hasAttr(kernelAttrName))
     return emitOpError() << getKernelAttr() << " is not a function with " << kernelAttrName;

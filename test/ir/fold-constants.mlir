@@ -108,3 +108,12 @@ func.func @notConstant(%x: tensor<f32>) -> tensor<f32> {
   %0 = kiln.add %x, %y : tensor<f32>
   return %0 : tensor<f32>
 }
+
+// Refused: nor is the number of elements one that int64 holds.
+// CHECK-LABEL: @huge
+// CHECK: kiln.broadcast_to
+func.func @huge() -> tensor<4294967296x4294967296xi8> {
+  %x = kiln.constant dense<1> : tensor<i8>
+  %0 = kiln.broadcast_to %x to <4294967296, 4294967296> : tensor<i8> -> tensor<4294967296x4294967296xi8>
+  return %0 : tensor<4294967296x4294967296xi8>
+}

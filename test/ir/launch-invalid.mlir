@@ -23,3 +23,11 @@ func.func @types(%x: tensor<3xf32>) {
   %0 = kiln.launch @kernel(%x) : (tensor<3xf32>) -> tensor<2xf32>
   return
 }
+
+// -----
+
+func.func private @inner(%x: tensor<2xf32>) -> tensor<2xf32> attributes {kiln.kernel} {
+  // expected-error@+1 {{'kiln.launch' op may not stand in a kernel}}
+  %0 = kiln.launch @inner(%x) : (tensor<2xf32>) -> tensor<2xf32>
+  return %0 : tensor<2xf32>
+}

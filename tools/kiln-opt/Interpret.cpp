@@ -74,6 +74,10 @@ struct InterpretPass : PassWrapper<InterpretPass, OperationPass<ModuleOp>> {
       getOperation().emitError("has no function @main");
       return signalPassFailure();
     }
+    if (!llvm::all_of(main.getArgumentTypes(), ir::isKilnTensor)) {
+      main.emitError("has an argument that is no tensor of kiln");
+      return signalPassFailure();
+    }
     ir::Evaluation evaluation = ir::interpret(getOperation(), makeArguments(main));
     if (!evaluation) {
       main.emitError(evaluation.message);
