@@ -137,6 +137,9 @@ private:
         if (argument && !llvm::is_contained(inputs.packings[argument.getArgNumber()], packing))
           inputs.packings[argument.getArgNumber()].push_back(packing.str());
       }
+    for (auto &list : inputs.packings) // an input that no kernel reads has a buffer all the same
+      if (list.empty())
+        list.push_back("none");
     return success();
   }
 
