@@ -24,7 +24,9 @@ bool isWeight(Value value) {
   return role && role.getValue() == "weight";
 }
 
-bool isRepeatable(Operation *op) { return op && op->getNumOperands() == 0 && isPure(op); }
+bool isRepeatable(Operation *op) {
+  return op && isa<ir::ConstantOp, ir::IotaOp, ir::SizeOp>(op);
+}
 
 /// The block argument of the fusion for an outside value: a new input if it is none yet.
 static Value inputFor(ir::FusionOp fusion, Value value) {

@@ -231,7 +231,7 @@ private:
                            type.dtype);
       };
       RowStatistics statistics =
-          emitRowStatistics(f, f.constant(columns), norm.getEpsilon().convertToDouble(), read);
+          emitRowStatistics(f, DType::float32, f.constant(columns), norm.getEpsilon().convertToDouble(), read);
       emitColumns(f, f.constant(columns), wholeVectors, [&](Value column, Value mask) {
         ElementEmitter elements(f);
         elements.provideArguments(kernel.body());

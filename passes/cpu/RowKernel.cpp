@@ -125,7 +125,7 @@ void RowKernel::emitRow(FunctionEmitter &f, ArrayRef<Value> outputs, SmallVector
     Value greatest = f.splat(emitRowReduction(f, Reduction::max, type.dtype, count, scratchRow));
     f.vectorLoop(count, [&](Value column, Value mask) {
       Value distance = arith::SubFOp::create(f.b, scratchRow(column, mask), greatest);
-      Value power = emitElementwise(f, "exp", DType::float32, {distance});
+      Value power = emitElementwise(f, "exp", type.dtype, {distance});
       f.maskedStore(power, slot(column), mask);
     });
     Value sum = f.splat(emitRowReduction(f, Reduction::sum, type.dtype, count, scratchRow));
@@ -134,7 +134,7 @@ void RowKernel::emitRow(FunctionEmitter &f, ArrayRef<Value> outputs, SmallVector
     };
   } else {
     double epsilon = anchor->getAttrOfType<FloatAttr>("epsilon").getValueAsDouble();
-    RowStatistics statistics = emitRowStatistics(f, count, epsilon, scratchRow);
+    RowStatistics statistics = emitRowStatistics(f, type.dtype, count, epsilon, scratchRow);
     bool affine = anchor->getNumOperands() == 3;
     result = [&, statistics, affine](const Coords &coords) {
       Coords column;
@@ -188,7 +188,7 @@ void RowKernel::emitColumns(FunctionEmitter &f, ArrayRef<Value> outputs, SmallVe
   Value greatest = combineAll(Reduction::max, element); // softmax
   auto power = [&](Value position) {
     Value distance = arith::SubFOp::create(f.b, element(position), greatest);
-    return emitElementwise(f, "exp", DType::float32, {distance});
+    return emitElementwise(f, "exp", type.dtype, {distance});
   };
   Value sum = combineAll(Reduction::sum, power);
   f.loop(f.constant(0), count, f.constant(1), [&](Value position) {
@@ -243,8 +243,6 @@ LogicalResult RowKernel::emit() {
   bool byIndex = name == "argmax" || name == "argmin";
   if (!isFloat(type.dtype) && keepsShape())
     return anchor->emitOpError("needs a float operand");
-  if (type.dtype == DType::float64 && keepsShape())
-    return anchor->emitOpError("in float64 is not supported on the CPU yet; cast to float32");
   for (Value result : kernel.terminator()->getOperands())
     if (!(ElementEmitter::typeOf(result).shape == resultType.shape))
       return kernel.function.emitError("a row kernel's results must have its anchor's shape");
@@ -274,7 +272,7 @@ LogicalResult RowKernel::emit() {
     f.finish();
   }
   if (alongRows && keepsShape()) {
-    Dim bytes = type.shape[axis] * Dim(4);
+    Dim bytes = type.shape[axis] * Dim(type.dtype == DType::float64 ? 8 : 4);
     lowering.requireScratch((bytes + Dim(63)) / Dim(64) * Dim(64));
   }
   FunctionEmitter f = FunctionEmitter::launcher(lowering, loc, kernel.name);

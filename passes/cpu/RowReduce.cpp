@@ -88,22 +88,25 @@ Value emitRowReduction(FunctionEmitter &f, Reduction reduction, DType dtype, Val
   return vector::ExtractOp::create(f.b, vector, int64_t(0));
 }
 
-RowStatistics emitRowStatistics(FunctionEmitter &f, Value count, double epsilon,
+RowStatistics emitRowStatistics(FunctionEmitter &f, DType dtype, Value count, double epsilon,
                                 llvm::function_ref<Value(Value, Value)> element) {
-  Value size = arith::SIToFPOp::create(f.b, f.f32(), count);
-  Value sum = emitRowReduction(f, Reduction::sum, DType::float32, count, element);
+  Type type = computeType(f, dtype);
+  auto number = [&](double value) -> Value {
+    return arith::ConstantOp::create(f.b, FloatAttr::get(type, value));
+  };
+  Value size = arith::SIToFPOp::create(f.b, type, count);
+  Value sum = emitRowReduction(f, Reduction::sum, dtype, count, element);
   Value mean = arith::DivFOp::create(f.b, sum, size);
   Value means = f.splat(mean);
-  Value squares = emitRowReduction(f, Reduction::sum, DType::float32, count,
+  Value squares = emitRowReduction(f, Reduction::sum, dtype, count,
                                    [&](Value column, Value mask) -> Value {
                                      Value x = element(column, mask);
                                      Value distance = arith::SubFOp::create(f.b, x, means);
                                      return arith::MulFOp::create(f.b, distance, distance);
                                    });
   Value variance = arith::DivFOp::create(f.b, squares, size);
-  Value moved = arith::AddFOp::create(f.b, variance, f.constantF32(static_cast<float>(epsilon)));
-  Value root = LLVM::SqrtOp::create(f.b, moved);
-  return {mean, arith::DivFOp::create(f.b, f.constantF32(1), root)};
+  Value root = LLVM::SqrtOp::create(f.b, arith::AddFOp::create(f.b, variance, number(epsilon)));
+  return {mean, arith::DivFOp::create(f.b, number(1), root)};
 }
 
 Value emitNormalised(FunctionEmitter &f, Value x, const RowStatistics &statistics, Value weight,

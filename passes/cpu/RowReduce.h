@@ -21,13 +21,13 @@ mlir::Value emitRowReduction(
     FunctionEmitter &f, Reduction reduction, DType dtype, mlir::Value count,
     llvm::function_ref<mlir::Value(mlir::Value column, mlir::Value mask)> element);
 
-/// What layer normalisation needs of a row: its mean and 1 / sqrt(variance + epsilon), as float32
-/// scalars. The variance is the mean of squared distances (a second pass over the row).
+/// What layer normalisation needs of a row: its mean and 1 / sqrt(variance + epsilon), as scalars
+/// of `dtype` (float32 or float64). The variance is the mean of squared distances (a second pass over the row).
 struct RowStatistics {
   mlir::Value mean, scale;
 };
 RowStatistics
-emitRowStatistics(FunctionEmitter &f, mlir::Value count, double epsilon,
+emitRowStatistics(FunctionEmitter &f, DType dtype, mlir::Value count, double epsilon,
                   llvm::function_ref<mlir::Value(mlir::Value column, mlir::Value mask)> element);
 
 /// (x - mean) * scale, then * weight + bias where given: vectors of a row's columns.

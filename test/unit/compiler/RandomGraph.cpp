@@ -29,7 +29,8 @@ public:
   }
 
   RandomGraph draw() {
-    for (int i = 0; i < 3; ++i)
+    addInput(TensorType(DType::float32, Shape{"a", "b"}, CPU())); // where the names get sizes
+    for (int i = 0; i < 2; ++i)
       addInput(TensorType(pickDType(), drawShape(), CPU()));
     int count = number(1, 12), tries = 0;
     while (count > 0 && ++tries < 2000)
