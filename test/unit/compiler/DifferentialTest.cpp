@@ -76,6 +76,9 @@ TEST_P(Differential, interpreterEqualsCompiledFusedAndNot) {
     // Sums and products in float32 against double; 16-bit floats round each operation's result, so
     // that a last bit may differ and then be multiplied by the operations behind it.
     double tolerance = 2e-5;
+    bool hasNarrowProduct = false;
+    for (const ir::Node &node : drawn.graph.nodes)
+      hasNarrowProduct |= node.op == "matmul" && sizeBytes(node.type.dtype) == 2;
     for (const ir::Node &node : drawn.graph.nodes)
       if (node.type.dtype == DType::bfloat16)
         tolerance = std::max(tolerance, 0.05);
@@ -106,10 +109,13 @@ TEST_P(Differential, interpreterEqualsCompiledFusedAndNot) {
       const ir::HostTensor &wanted = expected.results[i];
       ASSERT_EQ(fused[i].type.shape, wanted.type.shape);
       ASSERT_EQ(fused[i].type.dtype, wanted.type.dtype);
-      // Bit for bit: results do not depend on what was fused.
-      EXPECT_EQ(
-          std::memcmp(fused[i].buffer->data(), separate[i].buffer->data(), wanted.bytes.size()), 0)
-          << target << ": output " << i << " depends on fusion";
+      // Bit for bit: results do not depend on what was fused. A product of 16-bit floats with its
+      // bias is the exception: linear rounds once, behind the bias.
+      if (!hasNarrowProduct)
+        EXPECT_EQ(
+            std::memcmp(fused[i].buffer->data(), separate[i].buffer->data(), wanted.bytes.size()),
+            0)
+            << target << ": output " << i << " depends on fusion";
       for (std::size_t j = 0; j < wanted.bytes.size() / sizeBytes(wanted.type.dtype); ++j) {
         double want = element(wanted.type, wanted.bytes.data(), j);
         double got = element(wanted.type, fused[i].buffer->data(), j);
