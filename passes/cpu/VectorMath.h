@@ -64,7 +64,7 @@ mlir::Value emitFloorMod(mlir::ImplicitLocOpBuilder &b, mlir::Value x, mlir::Val
 mlir::Value emitSigmoid(mlir::ImplicitLocOpBuilder &b, mlir::Value x, const MathOptions &options);
 /// x * sigmoid(x); NaN at -inf, as that product. Error 2.3e-7 |result| + 1e-43.
 mlir::Value emitSilu(mlir::ImplicitLocOpBuilder &b, mlir::Value x, const MathOptions &options);
-/// x * Phi(x) = x/2 * (1 + erf(x / sqrt 2)); 0 at -inf. Small results are accurate too: error
+/// x * Phi(x) = x/2 * (1 + erf(x / sqrt 2)); NaN at -inf. Small results are accurate too: error
 /// 5.2e-7 |result| + 3e-13, and 2.7e-6 |result| + 1e-36.
 mlir::Value emitGelu(mlir::ImplicitLocOpBuilder &b, mlir::Value x, const MathOptions &options);
 /// x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715 x^3))); NaN at -inf. Error 1.3e-5 |result| + 1e-43:

@@ -62,7 +62,8 @@ Value emitGelu(ImplicitLocOpBuilder &b, Value x, const MathOptions &options) {
   Value denominator = m.polynomial(t, {1, 1.48860323, 0.9079687, 0.275601447, 0.0372037515});
   Value tail = m.div(m.mul(m.mul(t, e), numerator), denominator);
   tail = m.select(m.less(m.number(farthest), t), m.number(0), tail);
-  return m.sub(m.select(m.less(x, 0.0), m.number(0), x), tail);
+  // max(x, 0); the product makes -0, and NaN of -inf as x * Phi(x) does.
+  return m.sub(m.select(m.less(x, 0.0), m.mul(x, 0.0), x), tail);
 }
 
 } // namespace kiln::passes
