@@ -81,6 +81,7 @@ FunctionEmitter FunctionEmitter::body(ModuleLowering &lowering, Location loc, St
   f.args = slot(argsSlot, p);
   f.scratchBase = slot(scratchSlot, p);
   f.scratchStride = slot(scratchStrideSlot, i);
+  f.prologueEnd = f.scratchStride.getDefiningOp();
   return f;
 }
 
@@ -114,9 +115,7 @@ Value FunctionEmitter::sub(Value x, Value y) { return b.createOrFold<arith::SubI
 Value FunctionEmitter::mul(Value x, Value y) { return b.createOrFold<arith::MulIOp>(x, y); }
 Value FunctionEmitter::div(Value x, Value y) { return b.createOrFold<arith::DivUIOp>(x, y); }
 Value FunctionEmitter::rem(Value x, Value y) { return b.createOrFold<arith::RemUIOp>(x, y); }
-Value FunctionEmitter::ceilDiv(Value x, Value y) {
-  return div(add(x, sub(y, constant(1))), y);
-}
+Value FunctionEmitter::ceilDiv(Value x, Value y) { return div(add(x, sub(y, constant(1))), y); }
 Value FunctionEmitter::floorDivide(Value x, Value y) {
   Value zero = constant(0);
   Value divisor = b.createOrFold<arith::SelectOp>(equal(y, zero), constant(1), y); // no trap
@@ -149,7 +148,7 @@ Value FunctionEmitter::dimValue(const Dim &dim) {
     case Dim::Step::Kind::name: {
       auto it = llvm::find(lowering.symbols, step.name);
       assert(it != lowering.symbols.end() && "a dim's name that no input has");
-      stack.push_back(load(i64(), offset(dims, constant(it - lowering.symbols.begin()), 8)));
+      stack.push_back(loadOnce(symbolValues, dims, it - lowering.symbols.begin(), i64()));
       break;
     }
     case Dim::Step::Kind::add: {
@@ -172,17 +171,26 @@ Value FunctionEmitter::dimValue(const Dim &dim) {
   return stack.front();
 }
 
-Value FunctionEmitter::buffer(unsigned index) {
-  return load(ptr(), offset(args, constant(index), 8));
+Value FunctionEmitter::loadOnce(std::map<unsigned, Value> &cache, Value table, unsigned index,
+                                Type type) {
+  if (!prologueEnd)
+    return load(type, offset(table, constant(index), 8));
+  Value &value = cache[index];
+  if (!value) {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointAfter(prologueEnd);
+    value = load(type, offset(table, constant(index), 8));
+  }
+  return value;
 }
+
+Value FunctionEmitter::buffer(unsigned index) { return loadOnce(buffers, args, index, ptr()); }
 
 Value FunctionEmitter::extra(unsigned index, Type type) {
   return load(type ? type : i64(), offset(context, constant(extraSlot + index), 8));
 }
 
-Value FunctionEmitter::scratch() {
-  return offsetBytes(scratchBase, mul(worker, scratchStride));
-}
+Value FunctionEmitter::scratch() { return offsetBytes(scratchBase, mul(worker, scratchStride)); }
 
 Value FunctionEmitter::offsetBytes(Value pointer, Value bytes) {
   return LLVM::GEPOp::create(b, ptr(), b.getI8Type(), pointer, ArrayRef<LLVM::GEPArg>{bytes});
@@ -283,8 +291,7 @@ void FunctionEmitter::vectorLoop(Value count,
   ifThen(lessThan(whole, count), [&] { body(whole, prefixMask(sub(count, whole))); });
 }
 
-void FunctionEmitter::runTasks(StringRef bodyName, Value tasks, ValueRange extras,
-                               Value parallel) {
+void FunctionEmitter::runTasks(StringRef bodyName, Value tasks, ValueRange extras, Value parallel) {
   Value frame = stackArray(i64(), extraSlot + extras.size());
   auto put = [&](int64_t slot, Value value) { store(value, offset(frame, constant(slot), 8)); };
   put(runtimeSlot, runtime);

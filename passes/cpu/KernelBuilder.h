@@ -18,8 +18,8 @@ namespace kiln::passes {
 struct ModuleLowering {
   mlir::ModuleOp module;
   CpuTarget target;
-  std::vector<std::string> symbols;    // order of the entry's dims
-  Dim scratchPerThread = 0;            // bytes, the largest that a kernel asked for
+  std::vector<std::string> symbols; // order of the entry's dims
+  Dim scratchPerThread = 0;         // bytes, the largest that a kernel asked for
   std::vector<std::pair<std::string, std::string>> indexSites; // message, location
 
   /// Asks for `bytes` of scratch memory for each worker (the kernels take turns: the largest
@@ -111,7 +111,7 @@ public:
   // Control.
   using LoopBody = llvm::function_ref<void(mlir::Value index)>;
   using FoldBody = llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::Value index,
-                                                                      mlir::ValueRange carried)>;
+                                                                     mlir::ValueRange carried)>;
   void loop(mlir::Value lower, mlir::Value upper, mlir::Value step, LoopBody body);
   /// A loop that carries values.
   llvm::SmallVector<mlir::Value> fold(mlir::Value lower, mlir::Value upper, mlir::Value step,
@@ -137,6 +137,12 @@ public:
 private:
   FunctionEmitter(ModuleLowering &lowering, mlir::Location loc);
   bool isLauncher = false;
+  /// In bodies: loads of buffer pointers and dims go here, once each. LLVM could not take them out
+  /// of loops itself, as stores might change them for all it knows.
+  mlir::Operation *prologueEnd = nullptr;
+  std::map<unsigned, mlir::Value> buffers, symbolValues;
+  mlir::Value loadOnce(std::map<unsigned, mlir::Value> &cache, mlir::Value table, unsigned index,
+                       mlir::Type type);
   mlir::Value status; // launchers: the i32 that is returned
 };
 
