@@ -15,7 +15,7 @@ string(SUBSTRING "${readme}" ${begin} -1 readme)
 string(FIND "${readme}" "```" end)
 string(SUBSTRING "${readme}" 0 ${end} program)
 file(WRITE ${WORK}/readme.cpp "${program}")
-step(${CMAKE_COMMAND} -S ${SOURCE} -B ${WORK}/build -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_COMPILER=${CXX}
+step(${CMAKE_COMMAND} -S ${SOURCE} -B ${WORK}/build -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_COMPILER=${CXX}
      -DCMAKE_PREFIX_PATH=${WORK}/moved
      -DREADME_PROGRAM=${WORK}/readme.cpp)
 step(${CMAKE_COMMAND} --build ${WORK}/build)

@@ -54,7 +54,8 @@ protected:
     return *executable.run(inputs)[0].buffer->as<float>();
   }
 
-  std::string folder = testing::TempDir() + "kiln-cache-test";
+  // ctest runs each test as a process, several at once.
+  std::string folder = testing::TempDir() + "kiln-cache-test-" + std::to_string(::getpid());
   std::atomic<int> compiles = 0;
 };
 
