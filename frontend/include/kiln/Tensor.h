@@ -264,4 +264,11 @@ Tensor operator|(const Operand &x, const Operand &y);
 Tensor operator^(const Operand &x, const Operand &y);
 Tensor operator~(const Operand &x);
 
+// The handle takes the result; the tensor that it had stays what it is.
+
+inline Tensor &operator+=(Tensor &x, const Operand &y) { return x = Operand(x, y.where) + y; }
+inline Tensor &operator-=(Tensor &x, const Operand &y) { return x = Operand(x, y.where) - y; }
+inline Tensor &operator*=(Tensor &x, const Operand &y) { return x = Operand(x, y.where) * y; }
+inline Tensor &operator/=(Tensor &x, const Operand &y) { return x = Operand(x, y.where) / y; }
+
 } // namespace kiln

@@ -163,6 +163,16 @@ TEST(Sequential, NestsPrintsAndNames) {
   EXPECT_EQ(model.size(), 2u);
 }
 
+TEST(Sequential, IsMadeOfAVectorToo) {
+  std::vector<nn::AnyModule> modules = {nn::Linear(2, 3), nn::ReLU()};
+  nn::Sequential model(modules), other({nn::Linear(2, 3), nn::ReLU()});
+  EXPECT_THAT(names(model.parameters()), ElementsAre("0.weight", "0.bias"));
+  EXPECT_EQ(other.size(), 2u);
+  nn::ModuleList list(nn::Linear(2, 3), TestModule{.a = 1});
+  EXPECT_THAT(names(list.parameters()), ElementsAre("0.weight", "0.bias"));
+  EXPECT_EQ(list[1].as<TestModule>()->a, 1);
+}
+
 TEST(Sequential, ACopyHasItsOwnParameters) {
   nn::Sequential first(nn::Linear(2, 3), nn::GELU(), nn::Linear(3, 1));
   nn::Sequential second = first;

@@ -87,6 +87,14 @@ TEST(Tensor, MistakesAreThrownAtOnceAndSayWhere) {
               HasSubstr("cannot infer -1 dimension when another dimension is 0"));
 }
 
+TEST(Tensor, AssigningOperatorsLeaveOtherHandlesAlone) {
+  Tensor x = Tensor::constant({1.0f, 2.0f}), y = x;
+  x += 1;
+  x *= x;
+  EXPECT_THAT(x.toVector<float>(), ElementsAre(4, 9));
+  EXPECT_THAT(y.toVector<float>(), ElementsAre(1, 2));
+}
+
 TEST(Tensor, ScalarsNeverWidenAndMustFit) {
   Tensor i = Tensor::zeros({2}, DType::int8), h = Tensor::zeros({2}, DType::float16);
   EXPECT_EQ((i + 1).dtype(), DType::int8);
