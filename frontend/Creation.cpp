@@ -25,8 +25,10 @@ TensorType typeFor(const Call &call, const Shape &shape, std::optional<DType> dt
   detail::checkDevice(place, call.name, call.where);
   try {
     return TensorType(dtype.value_or(natural.value_or(defaultDType)), shape, place);
-  } catch (const TypeError &error) {
-    call.fail(ErrorKind::type, error.what());
+  } catch (const TypeError &error) { // under the name of the operation that was called
+    std::string_view message = error.what(), own = "[TensorType] ";
+    message.remove_prefix(message.starts_with(own) ? own.size() : 0);
+    call.fail(ErrorKind::type, std::string(message));
   }
 }
 
@@ -204,7 +206,10 @@ Tensor Tensor::arange(const Bound &first, const std::optional<Bound> &second, co
       attributes.set("start", number(start));
       attributes.set("step", number(step));
     }
-    return call.record("iota", {}, std::move(attributes));
+    Tensor result = call.record("iota", {}, std::move(attributes));
+    result.handle()->value.type.device =
+        type.device; // the rules know none; nobody else sees it yet
+    return result;
   }
   type.shape = shape;
   auto buffer = Buffer::allocate(bytesOf(call, type), type.device);

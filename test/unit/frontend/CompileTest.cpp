@@ -106,6 +106,21 @@ TEST(Compile, ContentsAreNotKnownWhileTracing) {
   EXPECT_THROW(nn::Linear(2, 3).compile(TensorType(DType::float32, {"n", 4})), ValueError);
 }
 
+struct AddsPositions : nn::Module<AddsPositions> {
+  Tensor operator()(const Tensor &x) const {
+    return x + Tensor::arange(0, x.shape()[0], 1) + Tensor::zeros({x.shape()[0]}, x.dtype());
+  }
+};
+
+TEST(Compile, MakesTensorsOfSymbolicSizesOnTheDefaultDevice) {
+  for (Device device : {CPU(), CPU(1)}) {
+    DefaultsScope scope(DType::float32, device);
+    auto model = AddsPositions{}.compile(TensorType(DType::int64, {"n"}));
+    EXPECT_THAT(model(Tensor::ones({4}, DType::int64)).toVector<int64_t>(),
+                ElementsAre(1, 2, 3, 4));
+  }
+}
+
 TEST(Compile, MayBeCalledFromManyThreads) {
   nn::Linear linear(8, 8);
   auto model = linear.compile(TensorType(DType::float32, {"batch", 8}));
