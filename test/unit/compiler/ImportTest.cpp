@@ -44,8 +44,8 @@ struct ImportTest : testing::Test {
 Graph product() {
   Graph graph;
   graph.name = "product";
-  graph.inputs.push_back({Input::Role::argument, "argument 0",
-                          TensorType(DType::float32, {"batch", 3}, CPU())});
+  graph.inputs.push_back(
+      {Input::Role::argument, "argument 0", TensorType(DType::float32, {"batch", 3}, CPU())});
   graph.inputs.push_back(
       {Input::Role::weight, "layer.weight", TensorType(DType::float32, {3, 2}, CPU())});
   TensorType type(DType::float32, {"batch", 2}, CPU());
