@@ -8,9 +8,11 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import struct
 import subprocess
 import tempfile
+import time
 import unittest
 
 from tiny_model import TinyModel, read_safetensors, write_safetensors
@@ -221,6 +223,15 @@ class EncodeTest(unittest.TestCase):
             self.assertIn(b"File too large", result.stderr)
             self.assertEqual(path.read_text(), "old")
         self.assertEqual(len(list(self.work.iterdir())), 2)
+
+    def test_interrupt(self):
+        command = [BIN / "kiln-encode", "--model", self.model, "--output", self.work / "out.jsonl"]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            while not list(self.work.iterdir()) and process.poll() is None:
+                time.sleep(0.01)
+            process.send_signal(signal.SIGINT)
+            self.assertEqual(process.wait(60), 128 + signal.SIGINT)
+        self.assertEqual(list(self.work.iterdir()), [])
 
     def changed_model(self, name: str, change) -> pathlib.Path:
         folder = self.work / f"model{len(list(self.work.iterdir()))}"

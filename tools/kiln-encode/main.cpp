@@ -32,6 +32,11 @@ void catchSignals() {
   std::signal(SIGXFSZ, SIG_IGN); // A file that grows beyond the limit is then an error like others.
 }
 
+void stopIfInterrupted() {
+  if (interruptedBy)
+    throw kiln::Error("interrupted");
+}
+
 /// How much is read before it is sorted by length and encoded: what bounds the memory.
 constexpr size_t kWindowLines = 1024;
 constexpr size_t kWindowBytes = 8 << 20;
@@ -41,7 +46,10 @@ bool readWindow(LineReader &reader, std::vector<Encoded> &window) {
   window.clear();
   size_t bytes = 0;
   std::string line;
-  while (window.size() < kWindowLines && bytes < kWindowBytes && reader.next(line)) {
+  while (window.size() < kWindowLines && bytes < kWindowBytes) {
+    stopIfInterrupted(); // A signal that came before a read would not end it.
+    if (!reader.next(line))
+      break;
     bytes += line.size();
     window.push_back({std::move(line), {}, {}});
   }
@@ -89,8 +97,7 @@ void run(const Options &options) {
   while (readWindow(reader, window)) {
     encoder.encode(window, [&](size_t lines) {
       progress.update(lines);
-      if (interruptedBy)
-        throw kiln::Error("interrupted");
+      stopIfInterrupted();
     });
     for (const Encoded &line : window) {
       if (writer)
