@@ -74,10 +74,11 @@ Encoder::Encoder(const Options &options)
     return;
   }
   model->compiled.emplace(compileEncoder(model->eager, config));
-  const auto &stats = model->compiled->stats();
+  const auto stats = model->compiled->stats();
   counts.traceSeconds = stats.traceSeconds;
   counts.compileSeconds = stats.compileSeconds;
   counts.prepareSeconds = stats.loadSeconds;
+  counts.kernels = stats.kernels.size();
   counts.cache = std::string(name(stats.cacheHit));
 }
 

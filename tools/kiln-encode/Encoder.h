@@ -18,6 +18,7 @@ struct EncoderStats {
   size_t tokens = 0, paddedTokens = 0; ///< Without and with what fills up the shorter lines.
   double loadSeconds = 0;              ///< Of the tokenizer and the weights.
   double traceSeconds = 0, compileSeconds = 0, prepareSeconds = 0; ///< Of compiling the model.
+  size_t kernels = 0;
   std::string cache; ///< Where the code came from: "none", "memory", "disk".
   double tokeniseSeconds = 0, runSeconds = 0;
 };

@@ -54,7 +54,7 @@ std::optional<int> parseOptions(int argc, char **argv, Options &options) {
       ->check(CLI::Range(int64_t(1), int64_t(1024)));
   const std::map<std::string, DType> dtypes = {{"f32", DType::float32}, {"bf16", DType::bfloat16}};
   std::string dtype = "f32";
-  app.add_option("--dtype", dtype, "Of the weights and the arithmetic: f32 (default) or bf16")
+  app.add_option("--dtype", dtype, "Of the linear layers: f32 (default) or bf16")
       ->type_name("TYPE")
       ->check(CLI::IsMember({"f32", "bf16"}));
   app.add_flag(

@@ -64,8 +64,9 @@ void printStats(const Encoder &encoder) {
   fmt::print(stderr, "lines: {} in {} batches, {} tokens and {} of padding\n", s.lines, s.batches,
              s.tokens, s.paddedTokens - s.tokens);
   fmt::print(stderr,
-             "load: {:.3f} s, trace: {:.3f} s, compile: {:.3f} s, prepare: {:.3f} s, cache: {}\n",
-             s.loadSeconds, s.traceSeconds, s.compileSeconds, s.prepareSeconds, s.cache);
+             "load: {:.3f} s, trace: {:.3f} s, compile: {:.3f} s, prepare: {:.3f} s, {} kernels, "
+             "cache: {}\n",
+             s.loadSeconds, s.traceSeconds, s.compileSeconds, s.prepareSeconds, s.kernels, s.cache);
   fmt::print(stderr, "tokenise: {:.3f} s, run: {:.3f} s, {:.0f} lines/s\n", s.tokeniseSeconds,
              s.runSeconds, s.lines / std::max(s.tokeniseSeconds + s.runSeconds, 1e-9));
   fmt::print(stderr, "compiles: {}, from memory: {}, from disk: {}\n", runtime.compiles,

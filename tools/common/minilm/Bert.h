@@ -4,6 +4,10 @@
 // model's file, so that `model.loadStateDict` needs no table of names:
 // encoder.layer.0.attention.self.query.weight is the field of a field of a field.
 //
+// The weights of the linear layers may be bfloat16: then products are of bfloat16 values, while the
+// sums that run through all layers, and their normalisation, stay float32. With float32 weights no
+// cast in here does anything.
+//
 //===----------------------------------------------------------------------===//
 #pragma once
 
@@ -54,7 +58,8 @@ struct BertSelfAttention : nn::Module<BertSelfAttention> {
           return y.reshape({batch, seq, heads, hidden / heads}).permute({0, 2, 1, 3});
         };
     const double scale = 1 / std::sqrt(static_cast<double>(hidden.value() / heads));
-    return attention(split(query(x)), split(key(x)), split(value(x)), mask, scale)
+    const Tensor in = x.cast(query.weight.dtype());
+    return attention(split(query(in)), split(key(in)), split(value(in)), mask, scale)
         .permute({0, 2, 1, 3})
         .reshape({batch, seq, hidden});
   }
@@ -70,7 +75,7 @@ struct BertOutput : nn::Module<BertOutput> {
       : dense(in, c.hidden), LayerNorm(c.hidden, c.epsilon) {}
 
   Tensor operator()(const Tensor &x, const Tensor &residual) const {
-    return LayerNorm(dense(x) + residual);
+    return LayerNorm(dense(x).cast(residual.dtype()) + residual);
   }
 };
 
@@ -90,7 +95,7 @@ struct BertIntermediate : nn::Module<BertIntermediate> {
 
   explicit BertIntermediate(const BertConfig &c) : dense(c.hidden, c.intermediate) {}
 
-  Tensor operator()(const Tensor &x) const { return gelu(dense(x)); }
+  Tensor operator()(const Tensor &x) const { return gelu(dense(x.cast(dense.weight.dtype()))); }
 };
 
 struct BertLayer : nn::Module<BertLayer> {
@@ -138,8 +143,8 @@ struct SentenceEncoder : nn::Module<SentenceEncoder> {
 
   Tensor operator()(const Tensor &ids, const Tensor &mask) const {
     const Tensor attends = (mask > 0).unsqueeze(1).unsqueeze(1);
-    const Tensor tokens = encoder(embeddings(ids), attends).cast(DType::float32);
-    const Tensor weights = mask.cast(DType::float32).unsqueeze(-1);
+    const Tensor tokens = encoder(embeddings(ids), attends);
+    const Tensor weights = mask.cast(tokens.dtype()).unsqueeze(-1);
     const Tensor mean = (sum(tokens * weights, 1) / sum(weights, 1)).squeeze(1);
     // The smallest length is the one of torch.nn.functional.normalize.
     return mean / maximum(sqrt(sum(mean * mean, -1)), 1e-12);

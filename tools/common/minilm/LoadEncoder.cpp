@@ -35,7 +35,9 @@ SentenceEncoder loadEncoder(const std::filesystem::path &file, const BertConfig 
       state.emplace(name, *weights.find(name));
   SentenceEncoder encoder(config);
   encoder.loadStateDict(state);
-  roundWeights(encoder, dtype);
+  for (auto &[name, module] : encoder.descendants())
+    if (auto *linear = module.as<nn::Linear>())
+      roundWeights(*linear, dtype);
   return encoder;
 }
 

@@ -10,7 +10,7 @@ namespace kiln::tools {
 /// Reads the weights of a sentence encoder from a safetensors file. Every parameter must be there
 /// with its shape, and everything in the file must be a parameter, but for the position ids (a
 /// constant 0, 1, 2 …) and the pooler (a head that sentence embeddings do without).
-/// `dtype` is float32 or bfloat16, to which the weights are rounded.
+/// `dtype` is float32 or bfloat16, to which the weights of the linear layers are rounded.
 /// Errors: IoError, KeyError and ValueError as from openSafetensors and loadStateDict.
 SentenceEncoder loadEncoder(const std::filesystem::path &file, const BertConfig &config,
                             DType dtype = DType::float32);
