@@ -35,7 +35,7 @@ void provideFlat(ElementEmitter &elements, FunctionEmitter &f, Kernel &kernel) {
     TensorType type = ElementEmitter::typeOf(argument);
     Value pointer = f.buffer(argument.getArgNumber());
     bool single = type.shape.numElements() == Dim(1);
-    elements.provide(argument, [=, &elements, &f](const Coords &at) {
+    elements.provide(argument, [=, &elements](const Coords &at) {
       TensorType row(type.dtype, single ? Shape{} : Shape{type.shape.numElements()}, type.device);
       Coords flat;
       if (!single) {

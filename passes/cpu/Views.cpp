@@ -20,7 +20,7 @@ ArrayRef<int64_t> integersOf(Operation *op, StringRef attribute) {
 }
 
 /// A vector made lane by lane from scalars: the general case, for reads without a fixed stride.
-Value emitLanes(ElementEmitter &elements, FunctionEmitter &f, Value tensor, const Coords &at,
+Value emitLanes(FunctionEmitter &f, Value tensor, const Coords &at,
                 llvm::function_ref<Value(const Coords &)> scalar) {
   Type element = computeType(f, ElementEmitter::typeOf(tensor).dtype);
   Value init = arith::ConstantOp::create(f.b, f.b.getZeroAttr(f.vec(element)));
@@ -56,7 +56,7 @@ Value emitBroadcastTo(ElementEmitter &elements, FunctionEmitter &f, Operation *o
                                           ElementEmitter::typeOf(op->getResult(0)), at));
 }
 
-Value emitPermute(ElementEmitter &elements, FunctionEmitter &f, Operation *op, const Coords &at) {
+Value emitPermute(ElementEmitter &elements, FunctionEmitter &, Operation *op, const Coords &at) {
   Coords inner = at;
   for (auto [result, operand] : llvm::enumerate(integersOf(op, "axes"))) {
     inner.index[operand] = at.index[result];
@@ -112,7 +112,7 @@ Value emitReshape(ElementEmitter &elements, FunctionEmitter &f, Operation *op, c
   bool keepsRows = from.rank() && to.rank() && from[-1] == to[-1];
   bool lanesInRow = at.isVector() && at.laneAxis == to.rank() - 1 && keepsRows;
   if (at.isVector() && !lanesInRow)
-    return emitLanes(elements, f, x, at,
+    return emitLanes(f, x, at,
                      [&](const Coords &one) { return emitReshape(elements, f, op, one); });
   // Through the flat position; rows that stay whole are left out of it.
   int64_t kept = keepsRows ? 1 : 0;
@@ -142,7 +142,7 @@ Value emitReshape(ElementEmitter &elements, FunctionEmitter &f, Operation *op, c
 Value emitConcat(ElementEmitter &elements, FunctionEmitter &f, Operation *op, const Coords &at) {
   int64_t axis = op->getAttrOfType<IntegerAttr>("axis").getInt();
   if (at.laneAxis == axis)
-    return emitLanes(elements, f, op->getResult(0), at,
+    return emitLanes(f, op->getResult(0), at,
                      [&](const Coords &one) { return emitConcat(elements, f, op, one); });
   DType dtype = ElementEmitter::typeOf(op->getResult(0)).dtype;
   Type element = computeType(f, dtype);
@@ -171,7 +171,7 @@ Value emitGatherOp(ElementEmitter &elements, FunctionEmitter &f, Operation *op, 
   int64_t axis = op->getAttrOfType<IntegerAttr>("axis").getInt();
   int64_t rank = ElementEmitter::typeOf(indices).rank();
   if (at.isVector() && at.laneAxis >= axis && at.laneAxis < axis + rank)
-    return emitLanes(elements, f, table, at,
+    return emitLanes(f, table, at,
                      [&](const Coords &one) { return emitGatherOp(elements, f, op, one); });
   Coords where;
   where.index.append(at.index.begin() + axis, at.index.begin() + axis + rank);
