@@ -1,5 +1,6 @@
 #include "passes/Fusing.h"
 #include "passes/Passes.h"
+#include "passes/Reads.h"
 
 #include "ir/TypeConversion.h"
 
@@ -11,6 +12,10 @@ namespace kiln::passes {
 
 namespace {
 
+/// Pieces of code that one kernel may emit. An operation whose result is read at several places is
+/// emitted for each of them, and so are those before it.
+constexpr size_t maxEmitted = 2 * maxOperations;
+
 bool isElementwise(Operation *op) { return op->hasTrait<ir::KilnElementwise>(); }
 
 /// Moves or makes elements without computing: read in place by whatever needs them.
@@ -18,14 +23,27 @@ bool isMovement(Operation *op) {
   return isa<ir::BroadcastToOp, ir::PermuteOp, ir::SliceOp, ir::ConcatOp, ir::GatherOp>(op);
 }
 
+/// An elementwise operation or a movement: what may become part of a kernel, or one of its own.
+bool isLoose(Operation *op) { return isElementwise(op) || isMovement(op); }
+
+bool isCheap(Operation *op) { return isMovement(op) || isa<ir::CastOp>(op); }
+
+/// Tens of instructions an element: only worth it in vectors.
+bool isCostly(Operation *op) {
+  return isa<ir::ExpOp, ir::LogOp, ir::Log1pOp, ir::SinOp, ir::CosOp, ir::TanhOp, ir::ErfOp,
+             ir::GeluOp, ir::GeluTanhOp, ir::GeluQuickOp, ir::SiluOp, ir::SigmoidOp, ir::PowOp>(op);
+}
+
 bool isRowAnchor(Operation *op) {
   return op->hasTrait<ir::KilnReduction>() || isa<ir::SoftmaxOp, ir::LayerNormOp>(op);
 }
 
-Dim elementsOf(Value value) { return ir::shapeOf(value.getType()).numElements(); }
-
-// A kernel's code grows with its operations; longer chains are cut.
-constexpr size_t maxOperations = 64;
+/// Whether a fusion goes through rows; those with a product are complete already.
+bool isRowFusion(ir::FusionOp fusion) {
+  Block &body = fusion.getBody().front();
+  return llvm::any_of(body, [](Operation &op) { return isRowAnchor(&op); }) &&
+         llvm::none_of(body, [](Operation &op) { return isa<ir::LinearOp>(op); });
+}
 
 struct FuseElementwisePass : impl::FuseElementwisePassBase<FuseElementwisePass> {
   void runOnOperation() override {
@@ -36,15 +54,19 @@ struct FuseElementwisePass : impl::FuseElementwisePassBase<FuseElementwisePass> 
     for (Operation &op : *block)
       if (isRowAnchor(&op))
         anchors.push_back(&op);
-    for (Operation *anchor : anchors) {
-      ir::FusionOp fusion = wrapInFusion(anchor);
+    for (Operation *anchor : anchors)
+      wrapInFusion(anchor);
+    SmallVector<ir::FusionOp> rows;
+    for (auto fusion : block->getOps<ir::FusionOp>())
+      if (isRowFusion(fusion))
+        rows.push_back(fusion);
+    for (ir::FusionOp &fusion : rows) {
       while (Operation *user = findUser(fusion))
         fusion = absorbUser(fusion, user);
       sortBlock(*block);
     }
-    for (auto fusion : llvm::make_early_inc_range(block->getOps<ir::FusionOp>()))
-      if (llvm::any_of(fusion.getBody().front(), [](Operation &op) { return isRowAnchor(&op); }))
-        absorbProducers(fusion);
+    for (ir::FusionOp fusion : rows)
+      absorbProducers(fusion);
     // What is left are kernels without an anchor. From the last operation backwards, so that a
     // chain ends in one kernel.
     while (Operation *root = lastLoose(*block))
@@ -54,24 +76,17 @@ struct FuseElementwisePass : impl::FuseElementwisePassBase<FuseElementwisePass> 
 
 private:
   static void absorbProducers(ir::FusionOp fusion) {
-    if (llvm::any_of(fusion.getBody().front(), [](Operation &op) { return isa<ir::LinearOp>(op); }))
-      return; // its x would be computed again for each block of columns
     while (Operation *producer = findProducer(fusion))
       absorbProducer(fusion, producer);
   }
 
-  static bool isFull(ir::FusionOp fusion) {
-    return fusion.getBody().front().getOperations().size() > maxOperations;
-  }
-
-  /// The last elementwise operation or movement that is in no fusion.
+  /// The last operation that is in no fusion.
   static Operation *lastLoose(Block &block) {
     for (Operation &op : llvm::reverse(block.without_terminator()))
       if (isLoose(&op))
         return &op;
     return nullptr;
   }
-  static bool isLoose(Operation *op) { return isElementwise(op) || isMovement(op); }
 
   /// An elementwise operation on a row anchor's result, of the same shape.
   static Operation *findUser(ir::FusionOp fusion) {
@@ -90,25 +105,25 @@ private:
   static Operation *findProducer(ir::FusionOp fusion) {
     if (isFull(fusion))
       return nullptr;
-    for (Value input : fusion.getInputs()) {
+    Reads reads(fusion);
+    for (auto [i, input] : llvm::enumerate(fusion.getInputs())) {
       Operation *producer = input.getDefiningOp();
-      if (producer && producer->getBlock() == fusion->getBlock() && isLoose(producer) &&
-          onlyFeeds(producer, fusion) && (isCheap(producer) || isAsLarge(input, fusion)))
+      if (!producer || producer->getBlock() != fusion->getBlock() || !onlyFeeds(producer, fusion))
+        continue;
+      Value inside = fusion.getBody().getArgument(i);
+      if (reads.numEmitted() + reads.numPlaces(inside) > maxEmitted)
+        continue;
+      if (isLoose(producer) ? isCheap(producer) || reads.atMostOnce(inside, isCostly(producer))
+                            : isUnitReshape(producer) && isLooseBehind(producer))
         return producer;
     }
     return nullptr;
   }
 
-  static bool isCheap(Operation *op) { return isMovement(op) || isa<ir::CastOp>(op); }
-
-  /// Whether a value has as many elements as the fusion goes through.
-  static bool isAsLarge(Value value, ir::FusionOp fusion) {
-    Dim elements = elementsOf(value);
-    for (Operation &op : fusion.getBody().front()) {
-      if (isRowAnchor(&op))
-        return elementsOf(op.getOperand(0)) == elements;
-    }
-    return elementsOf(fusion.getResult(0)) == elements;
+  /// Whether a reshape stands between the fusion and an operation that may move into it.
+  static bool isLooseBehind(Operation *reshape) {
+    Operation *source = reshape->getOperand(0).getDefiningOp();
+    return source && source->hasOneUse() && isLoose(source);
   }
 };
 

@@ -12,11 +12,26 @@ namespace kiln::passes {
 
 namespace {
 
-Operation *linearOf(ir::FusionOp fusion) {
+/// Whether a product's kernel takes in what follows it.
+bool isProduct(Operation *op) { return isa<ir::LinearOp, ir::MatmulOp, ir::AttentionOp>(op); }
+
+Operation *productOf(ir::FusionOp fusion) {
   for (Operation &op : fusion.getBody().front())
-    if (isa<ir::LinearOp>(op))
+    if (isProduct(&op))
       return &op;
   return nullptr;
+}
+
+bool canFollow(Operation *product, Operation *op, Value value) {
+  return isa<ir::LinearOp>(product) ? canFuseIntoLinearEpilogue(op, value)
+                                    : canFuseIntoProductEpilogue(op, value);
+}
+
+bool hasKernel(ir::FusionOp fusion) {
+  Operation *product = productOf(fusion);
+  Block &body = fusion.getBody().front();
+  return succeeded(isa<ir::LinearOp>(product) ? LogicalResult(analyseLinear(body, product))
+                                              : checkElementwiseBehind(body, product));
 }
 
 /// Whether the kernel of the fusion with `user` inside has a form that can be emitted: tried on a
@@ -38,10 +53,19 @@ bool wouldFit(ir::FusionOp fusion, Operation *user) {
   state.addOperands(kept);
   Operation *holder = b.create(state);
   ir::FusionOp grown = absorbUser(copy, copiedUser);
-  bool fits = succeeded(analyseLinear(grown.getBody().front(), linearOf(grown)));
+  bool fits = hasKernel(grown);
   holder->erase();
   grown.erase();
   return fits;
+}
+
+/// Whether a reduction takes the operation in at no cost: it reads what the product stores instead
+/// of what the operation would, and kernels that differ in it alone stay one.
+bool isForReduction(Operation *op) {
+  if (!op->hasTrait<ir::KilnElementwise>() || !op->hasOneUse())
+    return false;
+  Operation *user = *op->user_begin();
+  return user->hasTrait<ir::KilnReduction>() || isa<ir::SoftmaxOp>(user);
 }
 
 struct FuseEpiloguePass : impl::FuseEpiloguePassBase<FuseEpiloguePass> {
@@ -49,27 +73,33 @@ struct FuseEpiloguePass : impl::FuseEpiloguePassBase<FuseEpiloguePass> {
     Block *block = mainBlock(getOperation());
     if (!block)
       return;
-    SmallVector<ir::LinearOp> linears(block->getOps<ir::LinearOp>());
-    for (ir::LinearOp linear : linears) {
-      if (!isSupportedLinear(linear))
+    SmallVector<Operation *> products;
+    for (Operation &op : *block)
+      if (isProduct(&op))
+        products.push_back(&op);
+    for (Operation *product : products) {
+      if (isa<ir::LinearOp>(product) && !isSupportedLinear(product))
         continue;
-      ir::FusionOp fusion = wrapInFusion(linear);
+      ir::FusionOp fusion = wrapInFusion(product);
       while (Operation *user = findUser(fusion))
         fusion = absorbUser(fusion, user);
       sortBlock(*block);
     }
   }
 
-  /// The first operation in program order that may follow the linear in its kernel.
+  /// The first operation in program order that may follow the product in its kernel.
   static Operation *findUser(ir::FusionOp fusion) {
+    if (isFull(fusion))
+      return nullptr;
+    Operation *product = productOf(fusion);
     Operation *first = nullptr;
     for (Value result : fusion.getResults())
       for (Operation *user : result.getUsers()) {
-        if (user->getBlock() != fusion->getBlock() || !canFuseIntoLinearEpilogue(user, result) ||
+        if ((first && !user->isBeforeInBlock(first)) || user->getBlock() != fusion->getBlock() ||
+            !canFollow(product, user, result) || isForReduction(user) ||
             !canAbsorbUser(fusion, user) || !wouldFit(fusion, user))
           continue;
-        if (!first || user->isBeforeInBlock(first))
-          first = user;
+        first = user;
       }
     return first;
   }

@@ -32,16 +32,32 @@ bool feedsRows(Value value, Operation *anchor) {
   });
 }
 
+/// Whether a fusion with the producer inside is one that the linear's emitter takes: tried on a
+/// copy. Not, say, where the gather reads the very weight of the linear, which comes packed.
+bool wouldFit(ir::FusionOp fusion, Operation *producer) {
+  OpBuilder b(fusion);
+  Operation *copiedProducer = b.clone(*producer);
+  auto copy = cast<ir::FusionOp>(b.clone(*fusion));
+  copy->replaceUsesOfWith(producer->getResult(0), copiedProducer->getResult(0));
+  absorbProducer(copy, copiedProducer);
+  bool fits = succeeded(analyseLinear(copy.getBody().front(), rowAnchor(copy)));
+  copy.erase();
+  return fits;
+}
+
 struct FuseGatherPass : impl::FuseGatherPassBase<FuseGatherPass> {
   void runOnOperation() override {
     Block *block = mainBlock(getOperation());
     if (!block)
       return;
-    // A layer_norm that follows no product is an anchor of its own, if gathers lead to it.
-    SmallVector<ir::LayerNormOp> norms(block->getOps<ir::LayerNormOp>());
-    for (ir::LayerNormOp norm : norms)
-      if (gathersInto(norm.getX(), norm))
-        wrapInFusion(norm);
+    // A layer_norm or a linear that is in no kernel yet is an anchor, if gathers lead to it.
+    SmallVector<Operation *> anchors;
+    for (Operation &op : *block)
+      if (isa<ir::LayerNormOp>(op) || (isa<ir::LinearOp>(op) && isSupportedLinear(&op)))
+        anchors.push_back(&op);
+    for (Operation *anchor : anchors)
+      if (gathersInto(anchor->getOperand(0)))
+        wrapInFusion(anchor);
     SmallVector<ir::FusionOp> fusions(block->getOps<ir::FusionOp>());
     for (ir::FusionOp fusion : fusions)
       while (Operation *producer = findProducer(fusion))
@@ -50,30 +66,28 @@ struct FuseGatherPass : impl::FuseGatherPassBase<FuseGatherPass> {
   }
 
   /// Whether a gather leads to `value` through additions and casts that nothing else uses.
-  static bool gathersInto(Value value, Operation *user) {
+  static bool gathersInto(Value value) {
     Operation *op = value.getDefiningOp();
     if (!op || !value.hasOneUse())
       return false;
     if (isa<ir::GatherOp>(op))
       return true;
     return isa<ir::AddOp, ir::CastOp>(op) &&
-           llvm::any_of(op->getOperands(), [&](Value operand) { return gathersInto(operand, op); });
+           llvm::any_of(op->getOperands(), [&](Value operand) { return gathersInto(operand); });
   }
 
   static Operation *findProducer(ir::FusionOp fusion) {
     Operation *anchor = rowAnchor(fusion);
-    if (!anchor)
+    if (!anchor || isFull(fusion))
       return nullptr;
-    bool isLinear = isa<ir::LinearOp>(anchor);
     for (auto [i, input] : llvm::enumerate(fusion.getInputs())) {
       Operation *producer = input.getDefiningOp();
       if (!producer || producer->getBlock() != fusion->getBlock() ||
           producer->getNumResults() != 1 || !onlyFeeds(producer, fusion) ||
-          !feedsRows(fusion.getBody().getArgument(i), anchor))
+          !feedsRows(fusion.getBody().getArgument(i), anchor) || !gathersInto(input))
         continue;
-      bool gathers = isa<ir::GatherOp>(producer) ||
-                     (isa<ir::AddOp, ir::CastOp>(producer) && gathersInto(input, fusion));
-      if (gathers && (!isLinear || canFuseIntoLinearPrologue(producer)))
+      if (!isa<ir::LinearOp>(anchor) ||
+          (canFuseIntoLinearPrologue(producer) && wouldFit(fusion, producer)))
         return producer;
     }
     return nullptr;

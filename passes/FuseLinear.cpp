@@ -17,8 +17,9 @@ bool isLinearType(Value value) {
 }
 
 /// matmul(x, w) -> linear(x, w), transposed where w is a permute of a weight.
-/// Not where w is no weight of the model (nothing could pack it once), has batch dims or is not of
-/// static size, and not for dtypes without a packed kernel.
+/// Not where w is no weight of the model (nothing could pack it once), is x as well (a kernel reads
+/// its weight packed only), has batch dims or is not of static size, and not for dtypes without a
+/// packed kernel.
 struct MatmulToLinear : OpRewritePattern<ir::MatmulOp> {
   using OpRewritePattern::OpRewritePattern;
 
@@ -33,6 +34,8 @@ struct MatmulToLinear : OpRewritePattern<ir::MatmulOp> {
     }
     if (!isWeight(weight))
       return rewriter.notifyMatchFailure(op, "y is not a weight");
+    if (weight == op.getX())
+      return rewriter.notifyMatchFailure(op, "x is the weight itself");
     auto type = cast<RankedTensorType>(weight.getType());
     if (type.getRank() != 2)
       return rewriter.notifyMatchFailure(op, "y has batch dims");
@@ -53,25 +56,42 @@ struct AddToBias : OpRewritePattern<ir::AddOp> {
   using OpRewritePattern::OpRewritePattern;
 
   LogicalResult matchAndRewrite(ir::AddOp op, PatternRewriter &rewriter) const override {
-    for (auto [product, bias] :
-         {std::pair(op.getX(), op.getY()), std::pair(op.getY(), op.getX())}) {
-      auto linear = product.getDefiningOp<ir::LinearOp>();
-      if (!linear)
-        continue;
-      if (!linear.getBiases().empty() || linear.getNumResults() != 1)
-        return rewriter.notifyMatchFailure(op, "the linear has a bias or several results");
-      if (!product.hasOneUse())
-        return rewriter.notifyMatchFailure(op, "the product is used elsewhere");
-      auto row = cast<RankedTensorType>(bias.getType());
-      auto result = cast<RankedTensorType>(product.getType());
-      if (row.getRank() != 1 || !row.hasStaticShape() ||
-          row.getDimSize(0) != result.getDimSize(result.getRank() - 1))
-        return rewriter.notifyMatchFailure(op, "what is added is not a row of N elements");
-      rewriter.replaceOpWithNewOp<ir::LinearOp>(op, linear.getX(), linear.getWeights(),
-                                                ValueRange{bias}, linear.getTransposed());
-      return success();
-    }
-    return rewriter.notifyMatchFailure(op, "no operand is a linear");
+    StringRef reason = whyNot(op.getX(), op.getY());
+    if (reason.empty())
+      return fuse(op, op.getX(), op.getY(), rewriter);
+    StringRef other = whyNot(op.getY(), op.getX());
+    if (other.empty())
+      return fuse(op, op.getY(), op.getX(), rewriter);
+    bool first = op.getX().getDefiningOp<ir::LinearOp>() != nullptr;
+    return rewriter.notifyMatchFailure(op, Twine(first ? reason : other));
+  }
+
+private:
+  /// Why `bias` cannot become the bias of the linear that makes `product`; empty if it can.
+  static StringRef whyNot(Value product, Value bias) {
+    auto linear = product.getDefiningOp<ir::LinearOp>();
+    if (!linear)
+      return "no operand is a linear";
+    if (!linear.getBiases().empty() || linear.getNumResults() != 1)
+      return "the linear has a bias or several results";
+    if (!product.hasOneUse())
+      return "the product is used elsewhere";
+    auto row = cast<RankedTensorType>(bias.getType());
+    auto result = cast<RankedTensorType>(product.getType());
+    if (row.getRank() != 1 || !row.hasStaticShape() ||
+        row.getDimSize(0) != result.getDimSize(result.getRank() - 1))
+      return "what is added is not a row of N elements";
+    return "";
+  }
+
+  /// At the place of the addition, where the bias is there.
+  static LogicalResult fuse(ir::AddOp op, Value product, Value bias, PatternRewriter &rewriter) {
+    auto linear = product.getDefiningOp<ir::LinearOp>();
+    auto fused = ir::LinearOp::create(
+        rewriter, rewriter.getFusedLoc({linear.getLoc(), op.getLoc()}), linear.getX(),
+        linear.getWeights(), ValueRange{bias}, linear.getTransposed());
+    rewriter.replaceOp(op, fused.getResults());
+    return success();
   }
 };
 

@@ -11,8 +11,9 @@ namespace kiln::passes {
 
 namespace {
 
-/// Why two linears cannot be one; empty if they can.
-StringRef whyNot(ir::LinearOp first, ir::LinearOp other) {
+/// Why a linear cannot join those that it shares x with; empty if it can.
+StringRef whyNot(ArrayRef<ir::LinearOp> group, ir::LinearOp other) {
+  ir::LinearOp first = group.front();
   if (first.getTransposed() != other.getTransposed())
     return "one weight is [N, K], the other [K, N]";
   if (first.getBiases().empty() != other.getBiases().empty())
@@ -22,9 +23,15 @@ StringRef whyNot(ir::LinearOp first, ir::LinearOp other) {
   };
   if (element(first.getWeights()[0]) != element(other.getWeights()[0]))
     return "the weights differ in dtype";
-  for (Value bias : other.getBiases())
-    if (bias.getDefiningOp())
-      return "a bias is computed";
+  for (ir::LinearOp linear : group)
+    for (Value weight : linear.getWeights())
+      if (llvm::is_contained(other.getWeights(), weight))
+        return "the weight is the same: a kernel reads a packed operand in one place";
+  for (Value operand : llvm::drop_begin(other->getOperands())) {
+    Operation *source = operand.getDefiningOp();
+    if (source && source->getBlock() == first->getBlock() && !source->isBeforeInBlock(first))
+      return "a weight or a bias is computed behind the first linear";
+  }
   return "";
 }
 
@@ -35,9 +42,11 @@ struct FuseSiblingsPass : impl::FuseSiblingsPassBase<FuseSiblingsPass> {
       return;
     llvm::MapVector<Value, SmallVector<SmallVector<ir::LinearOp>>> groups; // by x
     for (auto linear : block->getOps<ir::LinearOp>()) {
+      if (linear->use_empty())
+        continue;
       auto &ofInput = groups[linear.getX()];
-      auto *fitting = llvm::find_if(
-          ofInput, [&](const auto &group) { return whyNot(group.front(), linear).empty(); });
+      auto *fitting =
+          llvm::find_if(ofInput, [&](const auto &group) { return whyNot(group, linear).empty(); });
       if (fitting == ofInput.end())
         ofInput.push_back({linear});
       else
@@ -51,15 +60,17 @@ struct FuseSiblingsPass : impl::FuseSiblingsPassBase<FuseSiblingsPass> {
 
   static void merge(Value x, ArrayRef<ir::LinearOp> group) {
     SmallVector<Value> weights, biases;
+    SmallVector<Location> locations;
     for (ir::LinearOp linear : group) {
       llvm::append_range(weights, linear.getWeights());
       llvm::append_range(biases, linear.getBiases());
+      locations.push_back(linear.getLoc());
     }
     // At the first one's place: x and the weights are there.
     ir::LinearOp first = group.front();
     OpBuilder b(first);
-    auto merged =
-        ir::LinearOp::create(b, first.getLoc(), x, weights, biases, first.getTransposed());
+    auto merged = ir::LinearOp::create(b, b.getFusedLoc(locations), x, weights, biases,
+                                       first.getTransposed());
     unsigned next = 0;
     for (ir::LinearOp linear : group) {
       linear->replaceAllUsesWith(merged->getResults().slice(next, linear->getNumResults()));

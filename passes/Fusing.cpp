@@ -1,5 +1,7 @@
 #include "passes/Fusing.h"
 
+#include "ir/TypeConversion.h"
+
 #include "mlir/Analysis/TopologicalSortUtils.h"
 #include "mlir/IR/IRMapping.h"
 #include "llvm/ADT/SmallPtrSet.h"
@@ -25,7 +27,25 @@ bool isWeight(Value value) {
 }
 
 bool isRepeatable(Operation *op) {
-  return op && isa<ir::ConstantOp, ir::IotaOp, ir::SizeOp>(op);
+  return isa_and_present<ir::ConstantOp, ir::IotaOp, ir::SizeOp>(op);
+}
+
+bool isFull(ir::FusionOp fusion) {
+  return fusion.getBody().front().getOperations().size() > maxOperations;
+}
+
+bool isUnitReshape(Operation *op) {
+  auto reshape = dyn_cast<ir::ReshapeOp>(op);
+  if (!reshape)
+    return false;
+  auto properDims = [](Value value) {
+    SmallVector<Dim> dims;
+    for (const Dim &dim : ir::shapeOf(value.getType()))
+      if (!(dim == Dim(1)))
+        dims.push_back(dim);
+    return dims;
+  };
+  return properDims(reshape.getX()) == properDims(reshape.getResult());
 }
 
 /// The block argument of the fusion for an outside value: a new input if it is none yet.
@@ -100,8 +120,8 @@ ir::FusionOp absorbUser(ir::FusionOp fusion, Operation *user) {
   yield->setOperands(inside);
 
   b.setInsertionPoint(user);
-  auto grown =
-      ir::FusionOp::create(b, user->getLoc(), ValueRange(inside).getTypes(), fusion.getInputs());
+  auto grown = ir::FusionOp::create(b, b.getFusedLoc({fusion.getLoc(), user->getLoc()}),
+                                    ValueRange(inside).getTypes(), fusion.getInputs());
   grown.getBody().takeBody(fusion.getBody());
   for (auto [value, result] : llvm::zip(outside, grown.getResults()))
     value.replaceAllUsesWith(result);

@@ -11,8 +11,15 @@ mlir::Block *mainBlock(mlir::ModuleOp module);
 
 /// Whether a value is a weight of the model: an argument of main with that role.
 bool isWeight(mlir::Value value);
-/// Makes a value from nothing (a constant, an iota, a size): cheaper to repeat than to store.
+/// Makes a value from nothing (a constant, an iota, a size): cheaper to repeat than to store. False
+/// for null.
 bool isRepeatable(mlir::Operation *op);
+/// A reshape that only adds or removes axes of size 1: as cheap inside a kernel as outside.
+bool isUnitReshape(mlir::Operation *op);
+
+/// Operations of a fusion: code grows with them, so longer chains are cut.
+inline constexpr size_t maxOperations = 64;
+bool isFull(ir::FusionOp fusion);
 
 /// A fusion of one operation, in its place.
 ir::FusionOp wrapInFusion(mlir::Operation *op);

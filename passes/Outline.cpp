@@ -27,7 +27,10 @@ std::string describe(Block &body) {
 
 class Outliner {
 public:
-  Outliner(ModuleOp module, func::FuncOp main) : module(module), main(main) {}
+  Outliner(ModuleOp module, func::FuncOp main) : module(module), main(main) {
+    for (auto function : module.getOps<func::FuncOp>())
+      used.insert(function.getSymName());
+  }
 
   void run() {
     Block &block = main.getBody().front();
@@ -95,11 +98,12 @@ private:
     for (func::FuncOp other : kernels[base])
       if (other.getFunctionType() == type &&
           OperationEquivalence::isRegionEquivalentTo(&other.getBody(), &kernel.getBody(),
-                                                     OperationEquivalence::IgnoreLocations)) {
+                                                     OperationEquivalence::IgnoreLocations) &&
+          gatherLocations(other) == gatherLocations(kernel)) {
         kernel.erase();
         return other;
       }
-    std::string name = base == "main" ? "main_kernel" : base;
+    std::string name = base;
     for (int suffix = 1; !used.insert(name).second; ++suffix)
       name = base + "_" + std::to_string(suffix);
     kernel.setSymName(name);
@@ -107,10 +111,19 @@ private:
     return kernel;
   }
 
+  /// An index that is out of range is reported with the place of its gather: kernels that gather at
+  /// several places are not shared.
+  static SmallVector<Location> gatherLocations(func::FuncOp kernel) {
+    SmallVector<Location> locations;
+    for (auto gather : kernel.getOps<ir::GatherOp>())
+      locations.push_back(gather.getLoc());
+    return locations;
+  }
+
   ModuleOp module;
   func::FuncOp main;
   llvm::StringMap<SmallVector<func::FuncOp>> kernels; // by description
-  llvm::StringSet<> used;                             // names of kernels
+  llvm::StringSet<> used;                             // names of functions
 };
 
 struct OutlinePass : impl::OutlinePassBase<OutlinePass> {

@@ -32,6 +32,8 @@ const std::vector<Phase> &cpuPhases() {
          };
          // Before products become linears, which attention's are not.
          add("kiln-fuse-attention", createFuseAttentionPass());
+        // Layers share a mask: what that made of it is needed once.
+        pm.addPass(createCSEPass());
          // Products with weights get a kernel that reads them packed.
          add("kiln-fuse-linear", createFuseLinearPass());
          // While linears are still loose: q, k and v in one product.
@@ -69,7 +71,10 @@ void registerPipelines(AfterPhase afterPhase) {
       "kiln-cpu-pipeline", "all phases, from the kiln dialect to loops and vectors",
       [afterPhase](OpPassManager &pm, const CpuPipelineOptions &options) {
         PipelineOptions pipeline;
-        pipeline.cpu = CpuTarget::byName(options.target).value_or(CpuTarget());
+        if (auto cpu = CpuTarget::byName(options.target))
+          pipeline.cpu = *cpu;
+        else // says so when it runs
+          pm.addPass(createLowerToCpuPass({options.target}));
         pipeline.disabledPasses.assign(options.disable.begin(), options.disable.end());
         for (const Phase &phase : cpuPhases()) {
           phase.build(pm, pipeline);

@@ -26,7 +26,7 @@ struct PrintPhasePass : PassWrapper<PrintPhasePass, OperationPass<ModuleOp>> {
 
   StringRef getName() const final { return "PrintPhase"; }
   void runOnOperation() final {
-    llvm::errs() << "// phase " << phase << "\n";
+    llvm::errs() << "// ----- // after phase \"" << phase << "\" // ----- //\n";
     getOperation()->print(llvm::errs(), OpPrintingFlags().useLocalScope());
     llvm::errs() << "\n";
     markAllAnalysesPreserved();
