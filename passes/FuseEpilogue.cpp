@@ -27,6 +27,11 @@ bool canFollow(Operation *product, Operation *op, Value value) {
                                     : canFuseIntoProductEpilogue(op, value);
 }
 
+/// Whether a linear alone is a kernel: its weights come packed, so x is another value.
+bool hasKernel(ir::LinearOp linear) {
+  return isSupportedLinear(linear) && !llvm::is_contained(linear.getWeights(), linear.getX());
+}
+
 bool hasKernel(ir::FusionOp fusion) {
   Operation *product = productOf(fusion);
   Block &body = fusion.getBody().front();
@@ -78,7 +83,7 @@ struct FuseEpiloguePass : impl::FuseEpiloguePassBase<FuseEpiloguePass> {
       if (isProduct(&op))
         products.push_back(&op);
     for (Operation *product : products) {
-      if (isa<ir::LinearOp>(product) && !isSupportedLinear(product))
+      if (auto linear = dyn_cast<ir::LinearOp>(product); linear && !hasKernel(linear))
         continue;
       ir::FusionOp fusion = wrapInFusion(product);
       while (Operation *user = findUser(fusion))

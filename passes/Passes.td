@@ -3,17 +3,42 @@
 
 include "mlir/Pass/PassBase.td"
 
-// The order is stated in Pipelines.cpp alone. The example of each pass is a test:
-// test/passes/<pass>.mlir.
+// The order is stated in Pipelines.cpp alone. Every example is a test: test/passes/examples.test
+// runs the pass on the first block and compares what it makes of it with the second.
 
 def FuseAttentionPass : Pass<"kiln-fuse-attention", "::mlir::ModuleOp"> {
   let summary = "scores, softmax and weighted sum to one attention; permutes of heads into it";
   let description = [{
     `matmul(softmax(matmul(q, permute(k)) * scale + mask), v)` becomes `kiln.attention`, whose kernel
     never stores the scores. Where q, k and v are permuted from [..., S, H, D] to [..., H, S, D] just
-    for it, it reads them as they lie (`layout bshd`).
+    for it, it reads them as they lie (`layout bshd`). A query that the mask lets attend to nothing
+    keeps the NaN that the softmax gives.
 
-    Example: test/passes/fuse-attention.mlir.
+    Example:
+
+    ```mlir
+    !h = tensor<?x4x8x16xf32, #kiln.dims<b, 4, 8, 16>>
+    !s = tensor<?x4x8x8xf32, #kiln.dims<b, 4, 8, 8>>
+    func.func @main(%q: !h, %k: !h, %v: !h) -> !h {
+      %scale = kiln.constant dense<0.25> : tensor<f32>
+      %kt = kiln.permute %k [0, 1, 3, 2] : !h -> tensor<?x4x16x8xf32, #kiln.dims<b, 4, 16, 8>>
+      %0 = kiln.matmul %q, %kt : (!h, tensor<?x4x16x8xf32, #kiln.dims<b, 4, 16, 8>>) -> !s
+      %1 = kiln.mul %0, %scale : (!s, tensor<f32>) -> !s
+      %2 = kiln.softmax %1 axis 3 : !s
+      %3 = kiln.matmul %2, %v : (!s, !h) -> !h
+      return %3 : !h
+    }
+    ```
+
+    becomes
+
+    ```mlir
+    !h = tensor<?x4x8x16xf32, #kiln.dims<b, 4, 8, 16>>
+    func.func @main(%q: !h, %k: !h, %v: !h) -> !h {
+      %0 = kiln.attention %q, %k, %v scale 0.25 : (!h, !h, !h) -> !h
+      return %0 : !h
+    }
+    ```
   }];
   let dependentDialects = ["::kiln::ir::KilnDialect"];
 }
@@ -24,7 +49,29 @@ def FuseLinearPass : Pass<"kiln-fuse-linear", "::mlir::ModuleOp"> {
     `matmul(x, permute(w))` with a weight w of the model becomes `kiln.linear`, whose kernel reads w
     packed once at load; a row added to it becomes its bias.
 
-    Example: test/passes/fuse-linear.mlir.
+    Example:
+
+    ```mlir
+    !x = tensor<?x2xf32, #kiln.dims<n, 2>>
+    !y = tensor<?x3xf32, #kiln.dims<n, 3>>
+    func.func @main(%x: !x, %w: tensor<3x2xf32> {kiln.role = "weight"}, %b: tensor<3xf32>) -> !y {
+      %wt = kiln.permute %w [1, 0] : tensor<3x2xf32> -> tensor<2x3xf32>
+      %0 = kiln.matmul %x, %wt : (!x, tensor<2x3xf32>) -> !y
+      %1 = kiln.add %0, %b : (!y, tensor<3xf32>) -> !y
+      return %1 : !y
+    }
+    ```
+
+    becomes
+
+    ```mlir
+    !x = tensor<?x2xf32, #kiln.dims<n, 2>>
+    !y = tensor<?x3xf32, #kiln.dims<n, 3>>
+    func.func @main(%x: !x, %w: tensor<3x2xf32> {kiln.role = "weight"}, %b: tensor<3xf32>) -> !y {
+      %0 = kiln.linear %x, weights(%w) biases(%b) : (!x, tensor<3x2xf32>, tensor<3xf32>) -> !y
+      return %0 : !y
+    }
+    ```
   }];
   let dependentDialects = ["::kiln::ir::KilnDialect"];
 }
@@ -34,19 +81,64 @@ def FuseSiblingsPass : Pass<"kiln-fuse-siblings", "::mlir::ModuleOp"> {
   let description = [{
     The rows of x are then copied into the kernel's order once instead of once for each.
 
-    Example: test/passes/fuse-siblings.mlir.
+    Example:
+
+    ```mlir
+    func.func @main(%x: tensor<5x2xf32>, %q: tensor<4x2xf32>, %k: tensor<4x2xf32>)
+        -> (tensor<5x4xf32>, tensor<5x4xf32>) {
+      %0 = kiln.linear %x, weights(%q) : (tensor<5x2xf32>, tensor<4x2xf32>) -> tensor<5x4xf32>
+      %1 = kiln.linear %x, weights(%k) : (tensor<5x2xf32>, tensor<4x2xf32>) -> tensor<5x4xf32>
+      return %0, %1 : tensor<5x4xf32>, tensor<5x4xf32>
+    }
+    ```
+
+    becomes
+
+    ```mlir
+    func.func @main(%x: tensor<5x2xf32>, %q: tensor<4x2xf32>, %k: tensor<4x2xf32>)
+        -> (tensor<5x4xf32>, tensor<5x4xf32>) {
+      %0:2 = kiln.linear %x, weights(%q, %k)
+          : (tensor<5x2xf32>, tensor<4x2xf32>, tensor<4x2xf32>) -> (tensor<5x4xf32>, tensor<5x4xf32>)
+      return %0#0, %0#1 : tensor<5x4xf32>, tensor<5x4xf32>
+    }
+    ```
   }];
   let dependentDialects = ["::kiln::ir::KilnDialect"];
 }
 
 def FuseEpiloguePass : Pass<"kiln-fuse-epilogue", "::mlir::ModuleOp"> {
-  let summary = "activation, residual and layer_norm behind a linear into its kernel";
+  let summary = "what follows a product, up to a layer_norm, into its kernel";
   let description = [{
-    What follows a linear elementwise, and a layer_norm over its rows, works on the block that the
-    product has just written, while that is in the nearest cache. What a kernel can hold is stated
-    and checked in passes/cpu/KernelForms.h.
+    What follows a linear elementwise (activation, residual), and a layer_norm over its rows, works on
+    the block that the product has just written, while that is in the nearest cache; behind a matmul or
+    an attention, elementwise operations do. What a kernel can hold is stated and checked in
+    passes/cpu/KernelForms.h. What only a reduction reads is left to it.
 
-    Example: test/passes/fuse-epilogue.mlir.
+    Example:
+
+    ```mlir
+    func.func @main(%x: tensor<5x2xf32>, %w: tensor<3x2xf32>, %r: tensor<5x3xf32>) -> tensor<5x3xf32> {
+      %0 = kiln.linear %x, weights(%w) : (tensor<5x2xf32>, tensor<3x2xf32>) -> tensor<5x3xf32>
+      %1 = kiln.gelu %0 : tensor<5x3xf32>
+      %2 = kiln.add %1, %r : tensor<5x3xf32>
+      return %2 : tensor<5x3xf32>
+    }
+    ```
+
+    becomes
+
+    ```mlir
+    func.func @main(%x: tensor<5x2xf32>, %w: tensor<3x2xf32>, %r: tensor<5x3xf32>) -> tensor<5x3xf32> {
+      %0 = kiln.fusion (%a = %x : tensor<5x2xf32>, %b = %w : tensor<3x2xf32>, %c = %r : tensor<5x3xf32>)
+          -> tensor<5x3xf32> {
+        %1 = kiln.linear %a, weights(%b) : (tensor<5x2xf32>, tensor<3x2xf32>) -> tensor<5x3xf32>
+        %2 = kiln.gelu %1 : tensor<5x3xf32>
+        %3 = kiln.add %2, %c : tensor<5x3xf32>
+        kiln.yield %3 : tensor<5x3xf32>
+      }
+      return %0 : tensor<5x3xf32>
+    }
+    ```
   }];
   let dependentDialects = ["::kiln::ir::KilnDialect"];
 }
@@ -57,7 +149,36 @@ def FuseGatherPass : Pass<"kiln-fuse-gather", "::mlir::ModuleOp"> {
     Gathered rows are read straight into a product's left operand, and a sum of gathered rows straight
     into a layer_norm: they are never stored.
 
-    Example: test/passes/fuse-gather.mlir.
+    Example:
+
+    ```mlir
+    !i = tensor<?xi64, #kiln.dims<n>>
+    !y = tensor<?x3xf32, #kiln.dims<n, 3>>
+    func.func @main(%table: tensor<9x3xf32>, %i: !i, %j: !i) -> !y {
+      %0 = kiln.gather %table[%i] axis 0 : (tensor<9x3xf32>, !i) -> !y
+      %1 = kiln.gather %table[%j] axis 0 : (tensor<9x3xf32>, !i) -> !y
+      %2 = kiln.add %0, %1 : !y
+      %3 = kiln.layer_norm %2 epsilon 1.0e-05 : (!y) -> !y
+      return %3 : !y
+    }
+    ```
+
+    becomes
+
+    ```mlir
+    !i = tensor<?xi64, #kiln.dims<n>>
+    !y = tensor<?x3xf32, #kiln.dims<n, 3>>
+    func.func @main(%table: tensor<9x3xf32>, %i: !i, %j: !i) -> !y {
+      %0 = kiln.fusion (%t = %table : tensor<9x3xf32>, %a = %i : !i, %b = %j : !i) -> !y {
+        %1 = kiln.gather %t[%b] axis 0 : (tensor<9x3xf32>, !i) -> !y
+        %2 = kiln.gather %t[%a] axis 0 : (tensor<9x3xf32>, !i) -> !y
+        %3 = kiln.add %2, %1 : !y
+        %4 = kiln.layer_norm %3 epsilon 1.0e-05 : (!y) -> !y
+        kiln.yield %4 : !y
+      }
+      return %0 : !y
+    }
+    ```
   }];
   let dependentDialects = ["::kiln::ir::KilnDialect"];
 }
@@ -69,7 +190,37 @@ def FuseElementwisePass : Pass<"kiln-fuse-elementwise", "::mlir::ModuleOp"> {
     their results; chains of the rest become one loop. A value that several kernels need is stored
     once; nothing is computed more often than before, apart from casts and movements.
 
-    Example: test/passes/fuse-elementwise.mlir.
+    Example:
+
+    ```mlir
+    func.func @main(%x: tensor<5x3xf32>, %y: tensor<5x3xf32>) -> (tensor<5x1xf32>, tensor<5x3xf32>) {
+      %0 = kiln.mul %x, %y : tensor<5x3xf32>
+      %1 = kiln.sum %0 axis 1 : (tensor<5x3xf32>) -> tensor<5x1xf32>
+      %2 = kiln.sqrt %1 : tensor<5x1xf32>
+      %3 = kiln.exp %y : tensor<5x3xf32>
+      %4 = kiln.neg %3 : tensor<5x3xf32>
+      return %2, %4 : tensor<5x1xf32>, tensor<5x3xf32>
+    }
+    ```
+
+    becomes
+
+    ```mlir
+    func.func @main(%x: tensor<5x3xf32>, %y: tensor<5x3xf32>) -> (tensor<5x1xf32>, tensor<5x3xf32>) {
+      %0 = kiln.fusion (%a = %x : tensor<5x3xf32>, %b = %y : tensor<5x3xf32>) -> tensor<5x1xf32> {
+        %2 = kiln.mul %a, %b : tensor<5x3xf32>
+        %3 = kiln.sum %2 axis 1 : (tensor<5x3xf32>) -> tensor<5x1xf32>
+        %4 = kiln.sqrt %3 : tensor<5x1xf32>
+        kiln.yield %4 : tensor<5x1xf32>
+      }
+      %1 = kiln.fusion (%a = %y : tensor<5x3xf32>) -> tensor<5x3xf32> {
+        %2 = kiln.exp %a : tensor<5x3xf32>
+        %3 = kiln.neg %2 : tensor<5x3xf32>
+        kiln.yield %3 : tensor<5x3xf32>
+      }
+      return %0, %1 : tensor<5x1xf32>, tensor<5x3xf32>
+    }
+    ```
   }];
   let dependentDialects = ["::kiln::ir::KilnDialect"];
 }
@@ -81,20 +232,31 @@ def OutlinePass : Pass<"kiln-outline", "::mlir::ModuleOp"> {
     `reshape` (a view) and the `return`. Then each fusion's body moves to a private function and the
     fusion becomes a `kiln.launch` of it. Constants move into the kernels that use them. Fusions with
     equal bodies, such as those of a transformer's layers, share one function, so that compile time
-    grows with the distinct kernels.
+    grows with the distinct kernels; not those that gather at different places of the user's program,
+    for an index that is out of range is reported with its place.
 
     Example:
 
     ```mlir
-    %0 = kiln.gelu %x : tensor<4xf32>
-    %1 = kiln.gelu %0 : tensor<4xf32>
+    func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
+      %0 = kiln.gelu %x : tensor<4xf32>
+      %1 = kiln.gelu %0 : tensor<4xf32>
+      return %1 : tensor<4xf32>
+    }
     ```
 
     becomes
 
     ```mlir
-    %0 = kiln.launch @gelu(%x) : (tensor<4xf32>) -> tensor<4xf32>
-    %1 = kiln.launch @gelu(%0) : (tensor<4xf32>) -> tensor<4xf32>
+    func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
+      %0 = kiln.launch @gelu(%x) : (tensor<4xf32>) -> tensor<4xf32>
+      %1 = kiln.launch @gelu(%0) : (tensor<4xf32>) -> tensor<4xf32>
+      return %1 : tensor<4xf32>
+    }
+    func.func private @gelu(%x: tensor<4xf32>) -> tensor<4xf32> attributes {kiln.kernel} {
+      %0 = kiln.gelu %x : tensor<4xf32>
+      return %0 : tensor<4xf32>
+    }
     ```
   }];
   let dependentDialects = ["::kiln::ir::KilnDialect", "::mlir::func::FuncDialect"];
@@ -106,6 +268,29 @@ def LowerToCpuPass : Pass<"kiln-lower-to-cpu", "::mlir::ModuleOp"> {
     Each kernel becomes a launcher and a body (passes/cpu/KernelBuilder.h), `@main` becomes
     `@kiln_entry` (runtime/Abi.h) with its workspace planned by liveness. What the artifact must say
     beside the code is left on the module as `kiln.artifact`.
+
+    Example:
+
+    ```mlir
+    func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
+      %0 = kiln.launch @neg(%x) : (tensor<4xf32>) -> tensor<4xf32>
+      return %0 : tensor<4xf32>
+    }
+    func.func private @neg(%x: tensor<4xf32>) -> tensor<4xf32> attributes {kiln.kernel} {
+      %0 = kiln.neg %x : tensor<4xf32>
+      return %0 : tensor<4xf32>
+    }
+    ```
+
+    becomes, in part
+
+    ```mlir
+    llvm.func private @neg.body(
+    arith.negf
+    llvm.func private @neg(
+    llvm.func @kiln_entry(
+    llvm.call @neg(
+    ```
   }];
   let options = [Option<"target", "target", "std::string", "\"x86-64\"",
                         "x86-64 (SSE4.2), x86-64-v3 (AVX2) or x86-64-v4 (AVX-512)">];
