@@ -27,8 +27,8 @@ namespace {
 constexpr int64_t mostQueries = 144;
 /// Queries whose scores are kept at once: 24 rows of 256 scores take 26 KiB, within L1.
 constexpr int64_t tileQueries = 24;
-/// Multiplications below which other threads are not woken: see LinearGrid.cpp.
-constexpr int64_t leastParallelWork = 1 << 18;
+/// Multiplications below which threads are not asked for help (LinearGrid.cpp); softmax counts too.
+constexpr int64_t leastParallelWork = 1 << 16;
 static_assert(mostQueries % tileQueries == 0 && tileQueries % rowGranule == 0);
 
 class AttentionKernel {

@@ -80,10 +80,11 @@ void emitSoftmaxStep(FunctionEmitter &f, const SoftmaxRow &row,
       })[0];
 
   // What was summed before counted from another largest score.
-  Value change = emitExp(f.b, arith::SubFOp::create(f.b, before, reference), math);
+  Value difference = f.splat(arith::SubFOp::create(f.b, before, reference));
+  Value changes = emitExpFlushed(f.b, difference, math);
+  Value change = vector::ExtractOp::create(f.b, changes, int64_t(0));
   Value kept = arith::MulFOp::create(f.b, f.load(f.f32(), row.sum), change);
   f.store(add(kept, emitLanes(f, sums, add)), row.sum);
-  Value changes = f.splat(change);
   f.loop(f.constant(0), row.outputColumns, lanes, [&](Value column) {
     Value place = f.offset(row.output, column, 4);
     f.store(arith::MulFOp::create(f.b, f.load(type, place), changes), place);

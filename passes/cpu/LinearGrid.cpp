@@ -12,14 +12,18 @@ constexpr int64_t blockBytes = 640 * 1024;
 /// Beyond this a larger block saves next to nothing: the weights are read once per block, and 120
 /// rows do 60 operations on each byte of them.
 constexpr int64_t mostRows = 120;
-/// Tasks for each thread: threads are slowed by strangers, and small tasks even that out.
-constexpr int64_t tasksPerThread = 4;
+/// Tasks for each thread: enough to share evenly, and threads are slowed by strangers.
+constexpr int64_t tasksPerThread = 8;
+/// Tasks of whole rows have at least as many rows as keep the weights, read once for each task,
+/// within the bandwidth of the outer caches (36 rows: 2 bytes a cycle), and three times the tasks,
+/// as they cannot be cut further.
+constexpr int64_t leastWholeRows = 36, wholeRowFactor = 3;
 /// Columns of a chunk, at least: each chunk may copy its rows of x anew, at about 0.15 cycles an
 /// element, while the product takes 1/16 to 1/32 cycle for each element and column.
 constexpr int64_t leastChunkColumns = 64;
-/// Multiplications below which waking a thread (about 5 microseconds) costs more than it gives; a
-/// row counts as at least 8, as products of few rows wait for memory.
-constexpr int64_t leastParallelWork = 1 << 19;
+/// Multiplications (about 3 microseconds of them) below which handing out tasks costs more than it
+/// gives; a row counts as at least 8, as products of few rows wait for memory.
+constexpr int64_t leastParallelWork = 1 << 17;
 
 } // namespace
 
@@ -41,19 +45,20 @@ LinearGrid emitLinearGrid(FunctionEmitter &f, const LinearSizes &sizes, Value ro
   };
 
   Value fewest = blocksOf(f.constant(sizes.maxRows));
+  Value whole; // tasks are row blocks with all of N
   if (wholeRows) {
-    // Enough rows for everybody: as many row blocks as tasks are wanted, each with all of N.
-    Value enough = f.lessThan(f.mul(wanted, rowGranule), f.add(rows, one));
-    fewest = arith::SelectOp::create(f.b, enough, f.max(fewest, wanted), fewest);
+    whole = arith::AndIOp::create(f.b, f.lessThan(one, threads),
+                                  f.lessThan(f.mul(wanted, leastWholeRows), f.add(rows, one)));
+    Value blocks = f.min(f.div(rows, f.constant(leastWholeRows)), f.mul(wanted, wholeRowFactor));
+    fewest = arith::SelectOp::create(f.b, whole, f.max(fewest, blocks), fewest);
   }
   grid.rowsPerBlock = wholeGranules(f.ceilDiv(rows, fewest));
   grid.rowBlocks = blocksOf(grid.rowsPerBlock);
 
   int64_t leastPanels = std::max<int64_t>(1, leastChunkColumns / sizes.panelWidth);
   Value chunks = f.ceilDiv(wanted, grid.rowBlocks);
-  if (wholeRows) // a row block more or less than wanted is no reason to cut rows
-    chunks = arith::SelectOp::create(f.b, f.lessThan(f.mul(grid.rowBlocks, f.constant(2)), wanted),
-                                     chunks, one);
+  if (wholeRows)
+    chunks = arith::SelectOp::create(f.b, whole, one, chunks);
   chunks = f.min(chunks, f.constant(std::max<int64_t>(1, sizes.panels / leastPanels)));
   grid.panelsPerChunk = f.ceilDiv(f.constant(sizes.panels), chunks);
   grid.panelsPerChunk = f.max(one, grid.panelsPerChunk);

@@ -25,7 +25,7 @@ namespace {
 constexpr int64_t mostRows = 120, mostColumns = 256;
 static_assert(mostRows % rowGranule == 0);
 /// Tasks for each thread, and multiplications worth waking one for: see LinearGrid.cpp.
-constexpr int64_t tasksPerThread = 4, leastParallelWork = 1 << 18;
+constexpr int64_t tasksPerThread = 4, leastParallelWork = 1 << 17;
 
 class MatmulKernel {
 public:

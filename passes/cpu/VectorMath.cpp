@@ -75,6 +75,13 @@ Value emitExp(ImplicitLocOpBuilder &b, Value x, const MathOptions &options) {
   return emitExpBelow(m, x, infinity);
 }
 
+Value emitExpFlushed(ImplicitLocOpBuilder &b, Value x, const MathOptions &options) {
+  MathEmitter m(b, x, options);
+  // n = -127 is the exponent of zero. All below it is clamped to it: -88.02 / ln 2 = -126.99.
+  auto [t, r] = reduceByLn2(m, m.atLeast(x, -88.02));
+  return m.mul(m.add(reducedExpm1(m, r), 1), m.powerOfTwo(t));
+}
+
 Value emitExpm1(ImplicitLocOpBuilder &b, Value x, const MathOptions &options) {
   MathEmitter m(b, x, options);
   auto [t, r] = reduceByLn2(m, m.atMost(m.atLeast(x, -20), expHighest));

@@ -276,6 +276,16 @@ double silu(double x) { return std::isinf(x) && x < 0 ? NAN : x * sigmoid(x); }
 } // namespace
 
 TEST(VectorMath, Exp) { expectUlps("exp", passes::emitExp, std::exp, 1.02); }
+TEST(VectorMath, ExpFlushed) { // of -|x|, as it takes no positive numbers; NaN stays
+  auto emit = [](mlir::ImplicitLocOpBuilder &b, mlir::Value x, const passes::MathOptions &options) {
+    mlir::Value magnitude = mlir::LLVM::FAbsOp::create(b, x);
+    mlir::Value negative = mlir::arith::NegFOp::create(b, magnitude);
+    return passes::emitExpFlushed(b, negative, options);
+  };
+  // Where the result is a normal number its error is that of exp (1.02 ulp of at most 2^-23).
+  expectClose("expFlushed", emit, [](double x) { return std::exp(-std::abs(x)); }, 1.25e-7,
+              0x1p-126);
+}
 TEST(VectorMath, Expm1) { expectUlps("expm1", passes::emitExpm1, std::expm1, 1.5); }
 TEST(VectorMath, Log) { expectUlps("log", passes::emitLog, std::log, 0.84); }
 TEST(VectorMath, Log1p) { expectUlps("log1p", passes::emitLog1p, std::log1p, 1.4); }
