@@ -60,11 +60,9 @@ struct FuseElementwisePass : impl::FuseElementwisePassBase<FuseElementwisePass> 
     for (auto fusion : block->getOps<ir::FusionOp>())
       if (isRowFusion(fusion))
         rows.push_back(fusion);
-    for (ir::FusionOp &fusion : rows) {
+    for (ir::FusionOp &fusion : rows)
       while (Operation *user = findUser(fusion))
         fusion = absorbUser(fusion, user);
-      sortBlock(*block);
-    }
     for (ir::FusionOp fusion : rows)
       absorbProducers(fusion);
     // What is left are kernels without an anchor. From the last operation backwards, so that a

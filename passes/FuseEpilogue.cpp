@@ -88,7 +88,6 @@ struct FuseEpiloguePass : impl::FuseEpiloguePassBase<FuseEpiloguePass> {
       ir::FusionOp fusion = wrapInFusion(product);
       while (Operation *user = findUser(fusion))
         fusion = absorbUser(fusion, user);
-      sortBlock(*block);
     }
   }
 

@@ -74,11 +74,12 @@ ir::FusionOp wrapInFusion(Operation *op) {
 }
 
 bool canAbsorbUser(ir::FusionOp fusion, Operation *user) {
-  // Backwards from the user's other operands, within the block.
+  // Backwards from the user's other operands; what stands before the fusion cannot depend on it.
   SmallVector<Operation *> todo;
   llvm::SmallPtrSet<Operation *, 16> seen;
   auto visit = [&](Operation *op) {
-    if (op && op->getBlock() == fusion->getBlock() && seen.insert(op).second)
+    if (op && op->getBlock() == fusion->getBlock() && !op->isBeforeInBlock(fusion) &&
+        seen.insert(op).second)
       todo.push_back(op);
   };
   for (Value operand : user->getOperands())
@@ -127,6 +128,10 @@ ir::FusionOp absorbUser(ir::FusionOp fusion, Operation *user) {
     value.replaceAllUsesWith(result);
   user->erase();
   fusion.erase();
+  if (llvm::any_of(grown->getUsers(), [&](Operation *other) {
+        return other->getBlock() == grown->getBlock() && other->isBeforeInBlock(grown);
+      }))
+    sortBlock(*grown->getBlock());
   return grown;
 }
 

@@ -28,8 +28,8 @@ ir::FusionOp wrapInFusion(mlir::Operation *op);
 /// is computed from a result of the fusion outside of it.
 bool canAbsorbUser(ir::FusionOp fusion, mlir::Operation *user);
 /// Moves an operation that uses results of the fusion into it; its results become the fusion's, and
-/// results that nothing outside needs any more go. The fusion is replaced and returned; the block
-/// may need sorting afterwards (sortBlock).
+/// results that nothing outside needs any more go. The fusion is replaced and returned; operations
+/// between the two may move behind it.
 ir::FusionOp absorbUser(ir::FusionOp fusion, mlir::Operation *user);
 
 /// Moves an operation whose every use is in the fusion into it.
