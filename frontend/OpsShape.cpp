@@ -161,13 +161,17 @@ void addPosition(const Call &call, int64_t position, int64_t axis, const Dim &si
     to.add(position, position + 1, 1, 0);
 }
 
+/// x itself if the whole of it is asked for: by bounds that are left out or symbolic. Numbers that
+/// happen to be its size ask for the same as numbers that are not, so that eager calls with other
+/// sizes find the same artifact.
 Tensor recordSlice(const Call &call, const Tensor &x, Ranges ranges) {
   const Shape &shape = x.shape();
   bool isFull = true;
   for (int64_t i = 0; i < shape.rank(); ++i) {
     auto axis = static_cast<std::size_t>(i);
     isFull = isFull && ranges.starts[axis] == Dim(0) && ranges.stops[axis] == shape[i] &&
-             ranges.steps[axis] == 1;
+             ranges.steps[axis] == 1 &&
+             (ranges.hints[axis] == detail::stopFromEnd || !shape[i].isStatic());
   }
   if (isFull)
     return x;

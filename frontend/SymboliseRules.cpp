@@ -156,10 +156,9 @@ SymbolicNode symboliseSlice(DimSolver &solver, const Node &node, const Dims &x,
     auto axis = static_cast<int64_t>(i);
     int64_t size = solver.value(x[i]), start = starts[axis].value(), stop = stops[axis].value();
     uint8_t hint = i < node.hints.size() ? node.hints[i] : 0;
-    bool isWhole = start == 0 && stop == size && steps[i] == 1;
     Dim first = hint & startFromEnd ? x[i] - Dim(size - start) : Dim(start);
     Dim last;
-    if (isWhole || hint & stopFromEnd)
+    if (hint & stopFromEnd)
       last = x[i] - Dim(size - stop);
     else if (steps[i] == 1 && !(hint & startFromEnd))
       last = first + solver.fresh(stop - start, true);
