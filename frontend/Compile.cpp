@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <chrono>
 #include <fmt/format.h>
+#include <set>
 
 namespace kiln::detail {
 
@@ -32,13 +33,29 @@ std::shared_ptr<Node> symbolicNode(const TensorType &type) {
   return node;
 }
 
-void checkInputType(const TensorType &type, std::size_t index, const std::string &name) {
+void checkInputType(const TensorType &type, std::size_t index, const std::string &name,
+                    const std::source_location &where) {
   for (const Dim &dim : type.shape)
     if (dim.isAlgebraic())
       throw ValueError(fmt::format("[compile] {}: argument {}: algebraic dim {} in {}: dims of "
-                                   "arguments are numbers or names",
-                                   name, index, dim.str(), type.str()));
-  checkDevice(type.device, "compile", std::source_location::current());
+                                   "arguments are numbers or names{}",
+                                   name, index, dim.str(), type.str(), atLocation(where)));
+  checkDevice(type.device, "compile", where);
+}
+
+/// A constraint is on dims that the arguments have.
+void checkConstraints(const std::vector<TensorType> &types, const std::string &name,
+                      const CompileOptions &options) {
+  std::set<std::string> known;
+  for (const TensorType &type : types)
+    for (const Dim &dim : type.shape)
+      known.merge(dim.names());
+  for (const Constraint &constraint : options.constraints)
+    for (const std::string &dim : constraint.dim.names())
+      if (!known.contains(dim))
+        throw ValueError(fmt::format("[compile] {}: a constraint is on \"{}\", which is no dim of "
+                                     "an argument{}",
+                                     name, dim, atLocation(options.where)));
 }
 
 /// Results of the traced function that are pending or symbolic are of the graph; the arguments
@@ -87,15 +104,19 @@ ir::Graph buildGraph(const PendingGraph &pending, std::size_t numArguments,
 std::shared_ptr<const CompiledState>
 traceAndCompile(const std::vector<TensorType> &types, const NamedTensors &parameters,
                 const std::string &name, const CompileOptions &options, const TraceBody &body) {
-  auto where = std::source_location::current();
+  const std::source_location &where = options.where;
   for (std::size_t i = 0; i < types.size(); ++i)
-    checkInputType(types[i], i, name);
+    checkInputType(types[i], i, name, where);
+  checkConstraints(types, name, options);
   // Parameters that are still to be computed are weights too, not part of every call.
   std::vector<std::shared_ptr<Node>> unread;
-  for (auto &[parameter, tensor] : parameters)
-    if (nodeOf(tensor, parameter, where)->state.load(std::memory_order_acquire) ==
-        Node::State::pending)
+  for (auto &[parameter, tensor] : parameters) {
+    if (!tensor.defined())
+      throw TypeError(fmt::format("[compile] {}: the parameter \"{}\" is empty{}", name, parameter,
+                                  atLocation(where)));
+    if (tensor.handle()->state.load(std::memory_order_acquire) == Node::State::pending)
       unread.push_back(tensor.handle());
+  }
   if (!unread.empty())
     evaluate(unread, "compile", where);
 
@@ -109,11 +130,16 @@ traceAndCompile(const std::vector<TensorType> &types, const NamedTensors &parame
       arguments.push_back(symbolicNode(type));
       symbols.emplace_back(arguments.back());
     }
-    for (const Tensor &result : body(symbols.data()))
-      results.push_back(nodeOf(result, "compile", where));
+    for (const Tensor &result : body(symbols.data())) {
+      if (!result.defined())
+        throw TypeError(fmt::format("[compile] {}: result {} is empty{}", name, results.size(),
+                                    atLocation(where)));
+      results.push_back(result.handle());
+    }
   }
   if (results.empty())
-    throw ValueError(fmt::format("[compile] {}: there is no result", name));
+    throw ValueError(
+        fmt::format("[compile] {}: there is no result{}", name, atLocation(where)));
   PendingGraph pending = collectPending(results, arguments);
   state->graph = buildGraph(pending, arguments.size(), parameters, name, options);
   state->request.target = options.target;
@@ -129,8 +155,9 @@ traceAndCompile(const std::vector<TensorType> &types, const NamedTensors &parame
   try {
     found = compileThroughCache(state->graph, state->request);
   } catch (const Error &) {
-    rethrowWith(
-        [&](const std::string &message) { return withLocations(message, state->locations); });
+    rethrowWith([&](const std::string &message) {
+      return completed(withLocations(message, state->locations), "compile", where);
+    });
   }
   start = Clock::now();
   makeLazyLeaves(pending);
@@ -161,7 +188,10 @@ void callCompiled(const CompiledState &state, const Tensor *const *arguments, Te
   }
   bool isReady = true;
   for (std::size_t i = 0; i < state.numArguments; ++i) {
-    const std::shared_ptr<Node> &node = nodeOf(*arguments[i], "call", where);
+    if (!arguments[i]->defined())
+      throw TypeError(
+          fmt::format("[{}] argument {}: the tensor is empty{}", state.name, i, atLocation(where)));
+    const std::shared_ptr<Node> &node = arguments[i]->handle();
     isReady = isReady && node->isRealized();
     inputs[i] = &node->value;
   }
@@ -176,9 +206,7 @@ void callCompiled(const CompiledState &state, const Tensor *const *arguments, Te
     outputs = state.bound->run({inputs, state.numArguments});
   } catch (const Error &) {
     rethrowWith([&](const std::string &message) {
-      return message.starts_with('[')
-                 ? withLocations(message, state.locations)
-                 : fmt::format("[{}] {}{}", state.name, message, atLocation(where));
+      return completed(withLocations(message, state.locations), state.name, where);
     });
   }
   for (std::size_t i = 0; i < outputs.size(); ++i)
@@ -196,7 +224,11 @@ std::string compiledIr(const CompiledState &state, const std::string &stage) {
   for (auto &[name, text] : result.stages)
     if (name == stage)
       return text;
-  throw KeyError(fmt::format("[ir] there is no stage \"{}\"", stage));
+  request.captureStages = {"all"};
+  std::string known;
+  for (auto &[name, text] : runtime::compileGraph(state.graph, request).stages)
+    known += (known.empty() ? "" : ", ") + name;
+  throw KeyError(fmt::format("[ir] there is no stage \"{}\"; there are {}", stage, known));
 }
 
 } // namespace kiln::detail

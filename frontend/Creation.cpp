@@ -36,7 +36,21 @@ std::size_t bytesOf(const Call &call, const TensorType &type) {
   if (!type.shape.isStatic())
     call.fail(ErrorKind::type, fmt::format("the shape {} is symbolic, and nothing is being traced",
                                            type.shape.str()));
-  return static_cast<std::size_t>(type.sizeBytes().value());
+  try {
+    return static_cast<std::size_t>(type.sizeBytes().value());
+  } catch (const ValueError &) {
+    call.fail(ErrorKind::value, "more bytes than int64 counts: " + type.str());
+  }
+}
+
+/// Errors: DeviceError if there is no memory.
+std::shared_ptr<Buffer> allocate(const Call &call, const TensorType &type) {
+  std::size_t numBytes = bytesOf(call, type);
+  try {
+    return Buffer::allocate(numBytes, type.device);
+  } catch (const DeviceError &error) {
+    call.fail(ErrorKind::device, error.what());
+  }
 }
 
 Tensor constantNode(const Call &call, const TensorType &type, const std::byte *bytes) {
@@ -62,7 +76,7 @@ Tensor filled(const Call &call, const TensorType &type, const Scalar &value) {
   std::byte element[8];
   if (!detail::storeScalar(value, type.dtype, element))
     call.scalar(value, type.dtype, type.device); // says what is wrong
-  auto buffer = Buffer::allocate(bytesOf(call, type), type.device);
+  auto buffer = allocate(call, type);
   std::byte *to = buffer->mutableData();
   std::size_t total = buffer->sizeBytes();
   if (std::all_of(element, element + elementBytes,
@@ -212,7 +226,7 @@ Tensor Tensor::arange(const Bound &first, const std::optional<Bound> &second, co
     return result;
   }
   type.shape = shape;
-  auto buffer = Buffer::allocate(bytesOf(call, type), type.device);
+  auto buffer = allocate(call, type);
   if (isInteger && !isReal)
     fillRange<int64_t>(type.dtype, buffer->mutableData(), count.value(), start.dim.value(),
                        step.dim.value());

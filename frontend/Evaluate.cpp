@@ -48,7 +48,8 @@ void commit(const std::shared_ptr<Node> &node, std::shared_ptr<const runtime::Bu
   node->state.store(Node::State::realized, std::memory_order_release);
 }
 
-void runPiece(PendingGraph &pending) {
+void runPiece(PendingGraph &pending, std::string_view operation,
+              const std::source_location &where) {
   std::sort(pending.outputs.begin(), pending.outputs.end());
   pending.outputs.erase(std::unique(pending.outputs.begin(), pending.outputs.end()),
                         pending.outputs.end());
@@ -60,8 +61,9 @@ void runPiece(PendingGraph &pending) {
   try {
     results = compileThroughCache(symbolicGraph(pending), {}).executable->run(inputs);
   } catch (const Error &) {
-    rethrowWith(
-        [&](const std::string &message) { return withLocations(message, locationsOf(pending)); });
+    rethrowWith([&](const std::string &message) {
+      return completed(withLocations(message, locationsOf(pending)), operation, where);
+    });
   }
   for (std::size_t i = 0; i < pending.outputs.size(); ++i)
     commit(pending.nodes[pending.outputs[i] - pending.leaves.size()], std::move(results[i].buffer));
@@ -71,28 +73,34 @@ void runPiece(PendingGraph &pending) {
 
 void evaluate(std::span<const std::shared_ptr<Node>> nodes, std::string_view operation,
               const std::source_location &where) {
-  for (;;) {
-    PendingGraph pending = collectPending(nodes);
-    refuseSymbolic(pending, operation, where);
-    makeLazyLeaves(pending);
-    if (pending.nodes.empty())
-      return;
-    for (const std::shared_ptr<Node> &node : pending.nodes)
-      if (!node->type().shape.isStatic())
-        throw TypeError(fmt::format("[{}] the size of {} is symbolic{}", operation,
-                                    node->type().str(), atLocation(where)));
-    if (pending.nodes.size() == 1 && pending.nodes[0]->op == "constant") {
-      const auto &value =
-          pending.nodes[0]->attributes.get<std::shared_ptr<const ir::DenseData>>("value");
-      commit(pending.nodes[0], runtime::Buffer::copyOf(value->bytes, value->type.device));
-      return;
-    }
-    if (pending.nodes.size() <= maxNodes) {
-      addHeldOutputs(pending);
-      return runPiece(pending);
-    }
-    PendingGraph piece = firstNodes(pending, maxNodes);
-    runPiece(piece);
+  PendingGraph pending = collectPending(nodes);
+  refuseSymbolic(pending, operation, where);
+  makeLazyLeaves(pending);
+  if (pending.nodes.empty())
+    return;
+  for (const std::shared_ptr<Node> &node : pending.nodes)
+    if (!node->type().shape.isStatic())
+      throw TypeError(fmt::format("[{}] the size of {} is symbolic{}", operation,
+                                  node->type().str(), atLocation(where)));
+  if (pending.nodes.size() == 1 && pending.nodes[0]->op == "constant") {
+    const auto &value =
+        pending.nodes[0]->attributes.get<std::shared_ptr<const ir::DenseData>>("value");
+    commit(pending.nodes[0], runtime::Buffer::copyOf(value->bytes, value->type.device));
+    return;
+  }
+  if (pending.nodes.size() <= maxNodes) {
+    addHeldOutputs(pending);
+    return runPiece(pending, operation, where);
+  }
+  std::vector<std::size_t> lastUse = lastUses(pending);
+  for (std::size_t begin = 0, end; begin < pending.nodes.size(); begin = end) {
+    end = std::min(begin + maxNodes, pending.nodes.size());
+    PendingGraph piece = partOf(pending, begin, end, lastUse);
+    runPiece(piece, operation, where);
+    // What no later piece reads needs no memory any more.
+    for (std::size_t i = 0; i < end; ++i)
+      if (lastUse[i] < end)
+        pending.nodes[i].reset();
   }
 }
 

@@ -3,6 +3,7 @@
 #include "kiln/Error.h"
 
 #include <charconv>
+#include <fmt/format.h>
 #include <string_view>
 
 namespace kiln::detail {
@@ -37,6 +38,12 @@ std::string withLocations(const std::string &message, const Locations &locations
     }
   }
   return result + message.substr(from);
+}
+
+std::string completed(const std::string &message, std::string_view operation,
+                      const std::source_location &where) {
+  std::string result = message.starts_with('[') ? message : fmt::format("[{}] {}", operation, message);
+  return message.find(" (at ") == std::string::npos ? result + atLocation(where) : result;
 }
 
 void rethrowWith(const std::function<std::string(const std::string &)> &change) {

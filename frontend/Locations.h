@@ -5,6 +5,7 @@
 #include <functional>
 #include <source_location>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace kiln::detail {
@@ -19,6 +20,10 @@ Locations locationsOf(const PendingGraph &pending);
 
 /// Puts places for numbers: " (at node:12)" becomes " (at net.cpp:42)".
 std::string withLocations(const std::string &message, const Locations &locations);
+
+/// With what a message lacks: "[operation] " in front and the place at the end.
+std::string completed(const std::string &message, std::string_view operation,
+                      const std::source_location &where);
 
 /// In a handler: throws the current error again with another message, as the same class.
 [[noreturn]] void rethrowWith(const std::function<std::string(const std::string &)> &change);

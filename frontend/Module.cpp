@@ -163,6 +163,9 @@ bool canAutoCast(DType from, DType to) {
 /// Errors: ValueError that names both types.
 void prepare(std::string_view operation, Assignment &assignment, bool autoCast, int &casts,
              bool &narrows) {
+  if (!assignment.value.defined())
+    throw ValueError(
+        fmt::format("[{}] \"{}\": what is given is empty", operation, assignment.name));
   if (!assignment.parameter->defined())
     return; // nothing is known of it yet
   const TensorType &own = assignment.parameter->type();

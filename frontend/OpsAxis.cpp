@@ -80,7 +80,7 @@ Tensor matmul(const Tensor &x, const Tensor &y, Where where) {
   if (!left.rank() || !right.rank())
     call.fail(ErrorKind::value, fmt::format("operands need a rank of at least 1: x {}, y {}",
                                             left.str(), right.str()));
-  DType dtype = promote(left.dtype, right.dtype);
+  DType dtype = call.promote(left.dtype, right.dtype);
   bool isRow = left.rank() == 1, isColumn = right.rank() == 1;
   if ((isRow || isColumn) && left.shape[-1] != right.shape[isColumn ? 0 : -2])
     call.fail(ErrorKind::value,

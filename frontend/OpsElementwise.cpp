@@ -130,7 +130,7 @@ static Tensor select(const Call &call, const Tensor &condition, const Operand &x
     auto [a, b] = call.promoted(x, y);
     return call.record("select", {condition, a, b});
   }
-  DType dtype = promote(detail::scalarDType(x.scalar), detail::scalarDType(y.scalar));
+  DType dtype = call.promote(detail::scalarDType(x.scalar), detail::scalarDType(y.scalar));
   Device device = condition.device();
   return call.record("select", {condition, call.scalar(x.scalar, dtype, device),
                                 call.scalar(y.scalar, dtype, device)});

@@ -257,7 +257,7 @@ int64_t staticSize(const Call &call, const Tensor &x, int64_t axis) {
 Tensor concatAs(const Call &call, const std::vector<Tensor> &tensors, int64_t axis) {
   DType dtype = call.type(tensors.front()).dtype;
   for (const Tensor &x : tensors)
-    dtype = promote(dtype, call.type(x).dtype);
+    dtype = call.promote(dtype, call.type(x).dtype);
   std::vector<Tensor> operands;
   for (const Tensor &x : tensors)
     operands.push_back(call.cast(x, dtype));

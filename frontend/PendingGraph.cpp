@@ -72,47 +72,44 @@ PendingGraph collectPending(std::span<const std::shared_ptr<Node>> roots,
   return graph;
 }
 
-PendingGraph firstNodes(const PendingGraph &graph, std::size_t count) {
-  PendingGraph part;
-  part.leaves = graph.leaves;
-  part.nodes.assign(graph.nodes.begin(), graph.nodes.begin() + static_cast<std::ptrdiff_t>(count));
-  part.operands.assign(graph.operands.begin(),
-                       graph.operands.begin() + static_cast<std::ptrdiff_t>(count));
-  part.isHeld.assign(graph.isHeld.begin(),
-                     graph.isHeld.begin() + static_cast<std::ptrdiff_t>(count));
-  std::vector<bool> isNeeded(count);
-  auto need = [&](ir::ValueId id) {
-    if (id >= graph.leaves.size() && id - graph.leaves.size() < count)
-      isNeeded[id - graph.leaves.size()] = true;
-  };
-  for (std::size_t i = count; i < graph.nodes.size(); ++i)
+std::vector<std::size_t> lastUses(const PendingGraph &graph) {
+  std::size_t numLeaves = graph.leaves.size();
+  std::vector<std::size_t> result(graph.nodes.size(), 0);
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i)
     for (ir::ValueId id : graph.operands[i])
-      need(id);
+      if (id >= numLeaves)
+        result[id - numLeaves] = i;
   for (ir::ValueId id : graph.outputs)
-    need(id);
-  for (std::size_t i = 0; i < count; ++i)
-    if (isNeeded[i])
-      part.outputs.push_back(static_cast<ir::ValueId>(graph.leaves.size() + i));
+    if (id >= numLeaves)
+      result[id - numLeaves] = graph.nodes.size();
+  return result;
+}
 
-  // Leaves that only later nodes use are none of this part.
-  std::vector<int64_t> renumbered(graph.leaves.size(), -1);
-  std::vector<std::shared_ptr<Node>> used;
-  for (const auto &operands : part.operands)
-    for (ir::ValueId id : operands)
-      if (id < renumbered.size() && renumbered[id] < 0) {
-        renumbered[id] = static_cast<int64_t>(used.size());
-        used.push_back(graph.leaves[id]);
-      }
-  auto shift = [&](ir::ValueId &id) {
-    id = id < renumbered.size() ? static_cast<ir::ValueId>(renumbered[id])
-                                : static_cast<ir::ValueId>(id - renumbered.size() + used.size());
+PendingGraph partOf(const PendingGraph &graph, std::size_t begin, std::size_t end,
+                    const std::vector<std::size_t> &lastUse) {
+  std::size_t numLeaves = graph.leaves.size();
+  auto isInside = [&](ir::ValueId id) { return id >= numLeaves + begin; };
+  PendingGraph part;
+  std::unordered_map<ir::ValueId, ir::ValueId> places; // of leaves
+  for (std::size_t i = begin; i < end; ++i) {
+    part.nodes.push_back(graph.nodes[i]);
+    part.operands.push_back(graph.operands[i]);
+    part.isHeld.push_back(graph.isHeld[i]);
+    for (ir::ValueId id : graph.operands[i])
+      if (!isInside(id) &&
+          places.try_emplace(id, static_cast<ir::ValueId>(part.leaves.size())).second)
+        part.leaves.push_back(id < numLeaves ? graph.leaves[id] : graph.nodes[id - numLeaves]);
+  }
+  auto moved = [&](ir::ValueId id) {
+    return isInside(id) ? static_cast<ir::ValueId>(id - numLeaves - begin + part.leaves.size())
+                        : places.at(id);
   };
   for (auto &operands : part.operands)
     for (ir::ValueId &id : operands)
-      shift(id);
-  for (ir::ValueId &id : part.outputs)
-    shift(id);
-  part.leaves = std::move(used);
+      id = moved(id);
+  for (std::size_t i = begin; i < end; ++i)
+    if (lastUse[i] >= end)
+      part.outputs.push_back(static_cast<ir::ValueId>(i - begin + part.leaves.size()));
   return part;
 }
 

@@ -29,8 +29,13 @@ struct PendingGraph {
 PendingGraph collectPending(std::span<const std::shared_ptr<Node>> roots,
                             std::span<const std::shared_ptr<Node>> firstLeaves = {});
 
-/// The first `count` nodes alone; what the others need of them is their output.
-PendingGraph firstNodes(const PendingGraph &graph, std::size_t count);
+/// For each node the last one that uses it; one behind all nodes for an output of the graph.
+std::vector<std::size_t> lastUses(const PendingGraph &graph);
+
+/// The nodes of [begin, end) alone. Nodes before them are leaves, and what nodes behind them use
+/// (by `lastUse`) are outputs.
+PendingGraph partOf(const PendingGraph &graph, std::size_t begin, std::size_t end,
+                    const std::vector<std::size_t> &lastUse);
 
 /// Fills lazy leaves. Errors: DeviceError if there is no memory.
 void makeLazyLeaves(const PendingGraph &graph);

@@ -175,6 +175,8 @@ std::ostream &operator<<(std::ostream &os, const Tensor &tensor) {
   std::string text;
   if (!type.shape.isStatic() || (detail::TraceScope::isActive() && !tensor.isRealized())) {
     text = fmt::format("<unrealized>, shape={}", type.shape.str());
+  } else if (tensor.numElements() == 0) {
+    text = "[]";
   } else {
     auto buffer = detail::contents(tensor, "print", tensor.handle()->where);
     std::vector<std::string> lines = Renderer(type, buffer->data()).block(0, 0);

@@ -48,6 +48,15 @@ Tensor Call::record(std::string_view op, const std::vector<Tensor> &operands,
   return Tensor(std::move(node));
 }
 
+DType Call::promote(DType a, DType b) const {
+  try {
+    return kiln::promote(a, b);
+  } catch (const TypeError &) {
+    fail(ErrorKind::type, fmt::format("no integer dtype holds both {} and {}: cast one",
+                                      shortName(a), shortName(b)));
+  }
+}
+
 Tensor Call::cast(const Tensor &x, DType dtype) const {
   return type(x).dtype == dtype ? x : record("cast", {x}, {{"dtype", dtype}});
 }

@@ -29,6 +29,8 @@ public:
   Tensor record(std::string_view op, const std::vector<Tensor> &operands,
                 ir::Attributes attributes = {}, std::vector<uint8_t> hints = {}) const;
 
+  /// kiln::promote. Errors: TypeError of this call.
+  DType promote(DType a, DType b) const;
   Tensor cast(const Tensor &x, DType dtype) const;
   /// x, or float32 if its dtype is no float.
   Tensor toFloat(const Tensor &x) const;

@@ -14,16 +14,25 @@ namespace kiln::nn {
 
 using kiln::detail::Distribution;
 using kiln::detail::lazyRandom;
-using kiln::detail::parameterType;
+
+/// Errors: TypeError for a symbolic or negative dim.
+static TensorType parameterType(const char *layer, const Shape &shape, std::optional<DType> dtype,
+                                std::optional<Device> device) {
+  for (const Dim &dim : shape)
+    if (!dim.isStatic() || dim.value() < 0)
+      throw TypeError(fmt::format("[{}] dims of parameters are non-negative numbers, not {}", layer,
+                                  dim.str()));
+  return kiln::detail::parameterType(shape, dtype, device);
+}
 
 Linear::Linear(const Dim &in, const Dim &out, bool hasBias, std::optional<DType> dtype,
                std::optional<Device> device) {
-  TensorType weightType = parameterType({out, in}, dtype, device);
+  TensorType weightType = parameterType("Linear", {out, in}, dtype, device);
   double range = in.value() > 0 ? 1 / std::sqrt(static_cast<double>(in.value())) : 0;
   auto where = std::source_location::current();
   weight = lazyRandom(Distribution::uniform, weightType, -range, range, where);
   if (hasBias)
-    bias = lazyRandom(Distribution::uniform, parameterType({out}, dtype, device), -range, range,
+    bias = lazyRandom(Distribution::uniform, parameterType("Linear", {out}, dtype, device), -range, range,
                       where);
 }
 
@@ -51,8 +60,9 @@ Embedding::Embedding(const Dim &vocabSize, const EmbeddingOptions &options) {
     shape.push_back(*options.dim);
   shape.insert(shape.end(), options.dims.begin(), options.dims.end());
   weight = lazyRandom(Distribution::normal,
-                      parameterType(Shape(std::move(shape)), options.dtype, options.device), 0, 1,
-                      std::source_location::current());
+                      parameterType("Embedding", Shape(std::move(shape)), options.dtype,
+                                    options.device),
+                      0, 1, std::source_location::current());
 }
 
 Shape Embedding::dims() const {
@@ -82,6 +92,7 @@ LayerNorm::LayerNorm(const Dim &dim, const LayerNormOptions &options, std::optio
     : options(options), size(dim) {
   if (!(options.eps > 0))
     throw ValueError("[LayerNorm] epsilon must be positive");
+  parameterType("LayerNorm", {dim}, dtype, device);
   if (options.elementwiseAffine)
     weight = Tensor::ones({dim}, dtype, device);
   if (options.elementwiseAffine && options.useBias)

@@ -22,6 +22,8 @@ struct CompileOptions {
   std::vector<std::string> disabledPasses{};
   /// If not empty: a folder that gets the IR after every phase. No part of the cache's key.
   std::string dumpDir{};
+  /// Where the options were written, for the errors of `compile`.
+  Where where = Where::current();
 };
 
 /// Names of an artifact's kernels; as a number, how many there are.
@@ -94,12 +96,21 @@ std::string compiledIr(const CompiledState &state, const std::string &stage);
 
 template <std::size_t> using Argument = const Tensor &;
 
+/// The first type that `compile` is given, and where it was called.
+struct FirstType {
+  FirstType(const TensorType &type, Where where = Where::current()) : type(type), where(where) {}
+  const TensorType &type;
+  Where where;
+};
+
 } // namespace detail
 
 template <class Result, class Indices> class CompiledFunction;
 
 /// A compiled model: called like the module that it came from. One artifact serves every size of a
 /// named dim. May be called from many threads at once; copies share the artifact.
+/// It keeps the parameters that the module had when it was compiled, and outlives the module. After
+/// loading others into the module, compile it again: that finds the code in the cache.
 /// Errors of a call: ValueError that names the argument, the dim, what was expected and what came;
 /// whatever the kernels report, such as IndexError.
 template <class Result, std::size_t... I>

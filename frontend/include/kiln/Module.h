@@ -119,8 +119,12 @@ template <class Derived> struct Module : detail::ModuleTag {
           }(std::make_index_sequence<sizeof...(Types)>());
         });
   }
-  template <std::same_as<TensorType>... Types> auto compile(const Types &...types) const {
-    return compile(CompileOptions{}, types...);
+  template <std::same_as<TensorType>... Types>
+  auto compile(const kiln::detail::FirstType &first, const Types &...types) const {
+    return compile(CompileOptions{.where = first.where}, first.type, types...);
+  }
+  auto compile(Where where = Where::current()) const {
+    return compile(CompileOptions{.where = where});
   }
 
   ModuleRef ref() const {
