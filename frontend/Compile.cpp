@@ -138,8 +138,7 @@ traceAndCompile(const std::vector<TensorType> &types, const NamedTensors &parame
     }
   }
   if (results.empty())
-    throw ValueError(
-        fmt::format("[compile] {}: there is no result{}", name, atLocation(where)));
+    throw ValueError(fmt::format("[compile] {}: there is no result{}", name, atLocation(where)));
   PendingGraph pending = collectPending(results, arguments);
   state->graph = buildGraph(pending, arguments.size(), parameters, name, options);
   state->request.target = options.target;

@@ -42,7 +42,8 @@ std::string withLocations(const std::string &message, const Locations &locations
 
 std::string completed(const std::string &message, std::string_view operation,
                       const std::source_location &where) {
-  std::string result = message.starts_with('[') ? message : fmt::format("[{}] {}", operation, message);
+  std::string result =
+      message.starts_with('[') ? message : fmt::format("[{}] {}", operation, message);
   return message.find(" (at ") == std::string::npos ? result + atLocation(where) : result;
 }
 

@@ -32,8 +32,8 @@ Linear::Linear(const Dim &in, const Dim &out, bool hasBias, std::optional<DType>
   auto where = std::source_location::current();
   weight = lazyRandom(Distribution::uniform, weightType, -range, range, where);
   if (hasBias)
-    bias = lazyRandom(Distribution::uniform, parameterType("Linear", {out}, dtype, device), -range, range,
-                      where);
+    bias = lazyRandom(Distribution::uniform, parameterType("Linear", {out}, dtype, device), -range,
+                      range, where);
 }
 
 Linear::Linear(Tensor weight, std::optional<Tensor> bias)
@@ -59,10 +59,10 @@ Embedding::Embedding(const Dim &vocabSize, const EmbeddingOptions &options) {
   if (options.dim)
     shape.push_back(*options.dim);
   shape.insert(shape.end(), options.dims.begin(), options.dims.end());
-  weight = lazyRandom(Distribution::normal,
-                      parameterType("Embedding", Shape(std::move(shape)), options.dtype,
-                                    options.device),
-                      0, 1, std::source_location::current());
+  weight =
+      lazyRandom(Distribution::normal,
+                 parameterType("Embedding", Shape(std::move(shape)), options.dtype, options.device),
+                 0, 1, std::source_location::current());
 }
 
 Shape Embedding::dims() const {

@@ -65,6 +65,9 @@ TEST(Symbolise, SlicesFollowTheSizesTheyMeet) {
   };
   EXPECT_EQ(ir::canonicalText(first(2, 7)), ir::canonicalText(first(5, 3)));
   EXPECT_EQ(first(2, 7).type(first(2, 7).outputs[0]).shape, (Shape{"s0", "s2"}));
+  // Also where the only one is the first, or where a bound is the size.
+  EXPECT_EQ(ir::canonicalText(first(2, 1)), ir::canonicalText(first(2, 7)));
+  EXPECT_EQ(of(16), text);
   // So does a last one.
   auto last = [](int64_t seq) { return textOf(Tensor::ones({2, seq}).slice({Slice(), -1})); };
   EXPECT_EQ(last(7), last(3));
