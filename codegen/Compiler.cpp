@@ -17,6 +17,7 @@
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/Verifier.h"
 #include "mlir/Pass/PassManager.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/raw_ostream.h"
 
 #include <chrono>
@@ -46,6 +47,11 @@ public:
     auto target = Target::byName(request.target);
     if (!target)
       return fail(ErrorKind::value, llvm::toString(target.takeError()));
+
+    for (const std::string &pass : request.disabledPasses)
+      if (!llvm::is_contained(passes::optionalPasses(), pass))
+        return fail(ErrorKind::value, "no pass \"" + pass + "\" can be switched off; these can: " +
+                                          llvm::join(passes::optionalPasses(), ", "));
 
     OwningOpRef<ModuleOp> module;
     timed("import", [&] { module = ir::importGraph(graph, context); });

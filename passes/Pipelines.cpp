@@ -14,6 +14,13 @@ bool PipelineOptions::isEnabled(std::string_view pass) const {
   return !llvm::is_contained(disabledPasses, pass);
 }
 
+const std::vector<std::string> &optionalPasses() {
+  static const std::vector<std::string> passes = {"kiln-fuse-attention", "kiln-fuse-linear",
+                                                  "kiln-fuse-siblings",  "kiln-fuse-epilogue",
+                                                  "kiln-fuse-gather",    "kiln-fuse-elementwise"};
+  return passes;
+}
+
 // The only place that states the order of passes; a reason for each step.
 const std::vector<Phase> &cpuPhases() {
   static const std::vector<Phase> phases = {
@@ -27,13 +34,14 @@ const std::vector<Phase> &cpuPhases() {
       {"fuse",
        [](OpPassManager &pm, const PipelineOptions &options) {
          auto add = [&](const char *name, std::unique_ptr<Pass> pass) {
+           assert(llvm::is_contained(optionalPasses(), name));
            if (options.isEnabled(name))
              pm.addPass(std::move(pass));
          };
          // Before products become linears, which attention's are not.
          add("kiln-fuse-attention", createFuseAttentionPass());
-        // Layers share a mask: what that made of it is needed once.
-        pm.addPass(createCSEPass());
+         // Layers share a mask: what that made of it is needed once.
+         pm.addPass(createCSEPass());
          // Products with weights get a kernel that reads them packed.
          add("kiln-fuse-linear", createFuseLinearPass());
          // While linears are still loose: q, k and v in one product.

@@ -24,6 +24,9 @@ struct PipelineOptions {
   bool isEnabled(std::string_view pass) const;
 };
 
+/// The passes that can be switched off.
+const std::vector<std::string> &optionalPasses();
+
 /// From the kiln dialect to kernels as loops and vectors, in order.
 const std::vector<Phase> &cpuPhases();
 

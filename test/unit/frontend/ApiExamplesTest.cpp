@@ -151,6 +151,9 @@ TEST(ApiExamples, CompileSaysWhatIsWrongAndWhere) {
               HasSubstr("a constraint is on \"rows\""));
   EXPECT_THAT(errorOf<ValueError>(refused(Sum(), CompileOptions{.target = "z80"}, pairs, pairs)),
               HasSubstr("unknown target 'z80'"));
+  EXPECT_THAT(errorOf<ValueError>(refused(
+                  Sum(), CompileOptions{.disabledPasses = {"kiln-fuse-all"}}, pairs, pairs)),
+              HasSubstr("no pass \"kiln-fuse-all\" can be switched off; these can: kiln-fuse-att"));
   auto model = Sum().compile(pairs, pairs);
   try {
     model.ir("fusing");

@@ -128,6 +128,20 @@ TEST(Evaluate, LongLoopsAreCut) {
   EXPECT_THAT(x.toVector<float>(), ElementsAre(3000, 3000, 3000));
 }
 
+TEST(Evaluate, ManyPartsAreJoinedAtOnce) {
+  // One batch after the other is collected: hundreds of operands compile in reasonable time.
+  constexpr int64_t count = 200;
+  std::vector<Tensor> parts;
+  for (int64_t i = 0; i < count; ++i)
+    parts.push_back(Tensor::full({1 + i % 3, 2}, static_cast<double>(i)));
+  std::vector<float> values = concat(parts).toVector<float>();
+  std::size_t at = 0;
+  for (int64_t i = 0; i < count; ++i)
+    for (int64_t k = 0; k < 2 * (1 + i % 3); ++k)
+      ASSERT_EQ(values.at(at++), static_cast<float>(i));
+  EXPECT_EQ(at, values.size());
+}
+
 TEST(Evaluate, ZeroSizesWork) {
   Tensor x = Tensor::zeros({0, 4});
   EXPECT_TRUE((x + 1).toVector<float>().empty());
