@@ -94,21 +94,31 @@ Dims matchReshape(DimSolver &solver, const Dims &given, const std::vector<int64_
       solver.makeStatic(dim);
     return numbers(to);
   };
-  if (std::count(sizes.begin(), sizes.end(), 0))
-    return giveUp();
+  // A product tells which sizes belong together, but not with a size of 0 in it: a prime stands for
+  // that, so that an empty batch is grouped as any other.
+  constexpr int64_t prime = 1000003;
+  std::vector<int64_t> left = sizes, right = to;
+  for (std::vector<int64_t> *list : {&left, &right}) {
+    std::replace(list->begin(), list->end(), int64_t{0}, prime);
+    int64_t product = 1;
+    for (int64_t size : *list)
+      if (__builtin_mul_overflow(product, size, &product))
+        return giveUp();
+  }
 
   // From the right, up to the dim that was left to be inferred: it takes what remains.
   std::size_t fromEnd = from.size(), toEnd = to.size();
   Dims tail;
   if (inferredAxis >= 0) {
-    std::vector<int64_t> fromBack(sizes.rbegin(), sizes.rend()), toBack(to.rbegin(), to.rend());
+    std::vector<int64_t> fromBack(left.rbegin(), left.rend()), toBack(right.rbegin(), right.rend());
+    std::vector<int64_t> sizesBack(to.rbegin(), to.rend());
     Dims dimsBack(from.rbegin(), from.rend());
     std::size_t stop = to.size() - static_cast<std::size_t>(inferredAxis) - 1;
     Cursor at, end;
     while (at.j < stop && nextGroup(fromBack, toBack, at, from.size(), stop, end)) {
       Dims group = matchGroup(solver, dimsBack, at.i, end.i,
-                              {toBack.begin() + static_cast<std::ptrdiff_t>(at.j),
-                               toBack.begin() + static_cast<std::ptrdiff_t>(end.j)});
+                              {sizesBack.begin() + static_cast<std::ptrdiff_t>(at.j),
+                               sizesBack.begin() + static_cast<std::ptrdiff_t>(end.j)});
       tail.insert(tail.end(), group.begin(), group.end());
       at = end;
     }
@@ -126,7 +136,7 @@ Dims matchReshape(DimSolver &solver, const Dims &given, const std::vector<int64_
       end = {fromEnd, toEnd};
     else if (at.i == fromEnd && to[at.j] == 1)
       end = {at.i, at.j + 1};
-    else if (!nextGroup(sizes, to, at, fromEnd, toEnd, end))
+    else if (!nextGroup(left, right, at, fromEnd, toEnd, end))
       return giveUp();
     Dims group = matchGroup(solver, from, at.i, end.i,
                             {to.begin() + static_cast<std::ptrdiff_t>(at.j),

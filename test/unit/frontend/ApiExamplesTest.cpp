@@ -112,7 +112,8 @@ TEST(ApiExamples, OneCompileServesAllSizesAndAgreesWithEager) {
   block(random::uniform({3, 5, 8})).realize();
   auto before = runtimeStats();
   // Sizes that happen to be equal, or those of the layer, are not part of the program.
-  for (auto [batch, seq] : {std::pair{1, 5}, {3, 1}, {1, 1}, {4, 4}, {2, 8}, {8, 8}, {7, 3}}) {
+  for (auto [batch, seq] :
+       {std::pair{1, 5}, {3, 1}, {1, 1}, {4, 4}, {2, 8}, {8, 8}, {0, 3}, {7, 3}}) {
     auto x = random::uniform({batch, seq, 8});
     EXPECT_EQ(model(x).toVector<float>(), block(x).toVector<float>()) << batch << " " << seq;
   }

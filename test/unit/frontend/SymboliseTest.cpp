@@ -140,7 +140,7 @@ TEST(Symbolise, ReshapesMatchGroupsFromTheLeft) {
   EXPECT_THAT(reshaped({21}, {3, 7}), ElementsAre("3", "7"));
   EXPECT_THAT(reshaped({6, 4}, {8, 3}), ElementsAre("8", "3"));
   EXPECT_THAT(reshaped({1, 7, 8}, {7, 8}, 0), ElementsAre("d0 * d1", "d2"));
-  EXPECT_THAT(reshaped({0, 4}, {0, 2, 2}), ElementsAre("0", "2", "2"));
+  EXPECT_THAT(reshaped({0, 4}, {0, 2, 2}), ElementsAre("d0", "2", "2"));
   EXPECT_THAT(reshaped({1}, {}), ElementsAre());
   EXPECT_THAT(reshaped({}, {1, 1}), ElementsAre("1", "1"));
 }
