@@ -113,9 +113,13 @@ template <class Derived> struct Module : detail::ModuleTag {
     const TensorType list[] = {types..., TensorType()};
     std::vector<TensorType> given(list, list + sizeof...(Types));
     return kiln::detail::compileModel<Result, sizeof...(Types)>(
-        given, parameters(), ref().typeName(), options, [&self](const Tensor *x) {
+        given, parameters(), ref().typeName(), options,
+        [&self, where = options.where](const Tensor *x) {
           return [&]<std::size_t... I>(std::index_sequence<I...>) -> Result {
-            return self(x[I]...);
+            if constexpr (requires { self(x[I]..., where); })
+              return self(x[I]..., where); // errors of a layer that says where it was called
+            else
+              return self(x[I]...);
           }(std::make_index_sequence<sizeof...(Types)>());
         });
   }

@@ -142,6 +142,8 @@ TEST(ApiExamples, CompileSaysWhatIsWrongAndWhere) {
   };
   EXPECT_THAT(errorOf<TypeError>([] { Nothing().compile(pairs); }),
               HasSubstr("Nothing: result 0 is empty"));
+  EXPECT_THAT(errorOf<ValueError>([] { nn::Linear(3, 2).compile(pairs); }),
+              HasSubstr("[matmul] inner dims differ"));
   EXPECT_THAT(errorOf<TypeError>([] { Unset().compile(pairs); }),
               HasSubstr("Unset: the parameter \"weight\" is empty"));
   EXPECT_THAT(errorOf<ValueError>(
