@@ -14,7 +14,7 @@ import tempfile
 MLIR = ("mlir/", "llvm/ADT/", "llvm/Support/")  # MLIR's interface is made of LLVM's support library
 LLVM = ("llvm/", "llvm-c/")
 GRAPH = ("ir/Graph", "ir/ShapeRules", "ir/Elementwise.def")
-LIBRARIES = ("fmt/", "nlohmann/", "oneapi/", "tbb/", "xxhash.h")
+LIBRARIES = ("dlpack/", "fmt/", "nlohmann/", "oneapi/", "tbb/", "xxhash.h")
 EVERYTHING = ("",)
 
 # The first matching rule counts: (files it is about, what they may include beside the standard library).

@@ -11,6 +11,11 @@ add_library(kiln_xxhash INTERFACE)
 target_include_directories(kiln_xxhash SYSTEM INTERFACE "${KILN_XXHASH_INCLUDE}")
 target_link_libraries(kiln_xxhash INTERFACE "${KILN_XXHASH_LIBRARY}")
 
+# The structs that tensors are exchanged in; a header alone.
+find_path(KILN_DLPACK_INCLUDE dlpack/dlpack.h REQUIRED)
+add_library(kiln_dlpack INTERFACE)
+target_include_directories(kiln_dlpack SYSTEM INTERFACE "${KILN_DLPACK_INCLUDE}")
+
 # For the tools only.
 find_package(CLI11 REQUIRED)
 find_path(KILN_UTF8PROC_INCLUDE utf8proc.h REQUIRED)

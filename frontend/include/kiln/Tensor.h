@@ -13,6 +13,8 @@
 #include <string>
 #include <vector>
 
+struct DLManagedTensor; // <dlpack/dlpack.h>
+
 namespace kiln {
 
 namespace detail {
@@ -101,6 +103,16 @@ public:
                          Where where = Where::current()) {
     return fromData(std::span<const T>(values), shape, dtype, device, where);
   }
+
+  /// The memory of another library, without a copy; it must not change any more. The tensor calls
+  /// the capsule's deleter when it needs the memory no longer. After an error the capsule is still
+  /// the caller's. Errors: ValueError for strides that are not dense and row-major, for memory that
+  /// is not aligned to the elements and for a broken capsule; TypeError for a dtype that there is
+  /// not here; DeviceError for memory that the host cannot read.
+  static Tensor fromDLPack(DLManagedTensor *managed, Where where = Where::current());
+  /// The contents for another library, without a copy: read only. The caller owns the capsule and
+  /// calls its deleter once; the memory lives until then.
+  DLManagedTensor *toDLPack(Where where = Where::current()) const;
 
   /// start, start + step, … up to but without stop; `arange(n)` counts from 0. int64 for whole
   /// bounds, else the default dtype. Bounds may be dims.

@@ -1,0 +1,138 @@
+#include "frontend/Node.h"
+#include "frontend/Record.h"
+
+#include <dlpack/dlpack.h>
+#include <fmt/format.h>
+
+/// Tensors from and for other libraries, in the structs of DLPack.
+namespace kiln {
+
+using detail::Call;
+
+namespace {
+
+/// Booleans of one byte have a code of their own since DLPack 0.8; earlier headers do not name it.
+constexpr uint8_t booleanCode = 6;
+/// More axes than any library makes: a capsule that says so is broken.
+constexpr int maxRank = 64;
+
+DLDataType toCode(DType dtype) {
+  uint8_t code = dtype == DType::boolean    ? booleanCode
+                 : dtype == DType::bfloat16 ? static_cast<uint8_t>(kDLBfloat)
+                 : isFloat(dtype)           ? static_cast<uint8_t>(kDLFloat)
+                 : isUnsigned(dtype)        ? static_cast<uint8_t>(kDLUInt)
+                                            : static_cast<uint8_t>(kDLInt);
+  return {code, static_cast<uint8_t>(8 * sizeBytes(dtype)), 1};
+}
+
+DType fromCode(const Call &call, const DLDataType &given) {
+  for (DType dtype : {DType::boolean, DType::int8, DType::int16, DType::int32, DType::int64,
+                      DType::uint8, DType::uint16, DType::uint32, DType::uint64, DType::float16,
+                      DType::bfloat16, DType::float32, DType::float64})
+    if (DLDataType known = toCode(dtype);
+        known.code == given.code && known.bits == given.bits && known.lanes == given.lanes)
+      return dtype;
+  call.fail(ErrorKind::type, fmt::format("there is no dtype for DLPack code {}, {} bits, {} lanes",
+                                         given.code, given.bits, given.lanes));
+}
+
+/// Whether the elements lie as in a dense, row-major tensor. Strides count elements; those of axes
+/// of size 1 mean nothing, and of an empty tensor none does.
+bool isDense(const DLTensor &tensor) {
+  if (!tensor.strides)
+    return true;
+  for (int i = 0; i < tensor.ndim; ++i)
+    if (tensor.shape[i] == 0)
+      return true;
+  int64_t expected = 1;
+  for (int i = tensor.ndim - 1; i >= 0; --i) {
+    if (tensor.shape[i] != 1 && tensor.strides[i] != expected)
+      return false;
+    expected *= tensor.shape[i];
+  }
+  return true;
+}
+
+/// What a capsule made here holds.
+struct Exported {
+  DLManagedTensor managed{};
+  std::shared_ptr<const runtime::Buffer> buffer;
+  std::vector<int64_t> shape, strides;
+};
+
+} // namespace
+
+Tensor Tensor::fromDLPack(DLManagedTensor *managed, Where where) {
+  Call call("fromDLPack", where);
+  if (!managed)
+    call.fail(ErrorKind::value, "the capsule is null");
+  const DLTensor &given = managed->dl_tensor;
+  if (given.device.device_type != kDLCPU && given.device.device_type != kDLCUDAHost)
+    call.fail(ErrorKind::device, fmt::format("the memory is on a device of DLPack type {}; copy it "
+                                             "to the host first",
+                                             static_cast<int>(given.device.device_type)));
+  DType dtype = fromCode(call, given.dtype);
+  if (given.ndim < 0 || given.ndim > maxRank || (given.ndim > 0 && !given.shape))
+    call.fail(ErrorKind::value, fmt::format("a broken capsule: rank {}{}", given.ndim,
+                                            given.shape ? "" : " without a shape"));
+  for (int i = 0; i < given.ndim; ++i)
+    if (given.shape[i] < 0)
+      call.fail(ErrorKind::value, fmt::format("a broken capsule: dim {} is {}", i, given.shape[i]));
+  TensorType type(
+      dtype, Shape(std::span<const int64_t>(given.shape, static_cast<std::size_t>(given.ndim))),
+      CPU());
+  int64_t numBytes = 0;
+  try {
+    numBytes = type.sizeBytes().value();
+  } catch (const ValueError &error) { // more than int64 counts
+    call.fail(ErrorKind::value, error.what());
+  }
+  if (!isDense(given))
+    call.fail(ErrorKind::value,
+              fmt::format("{} does not lie dense and row-major in memory; make it "
+                          "contiguous first",
+                          type.str()));
+  const auto *data = static_cast<const std::byte *>(given.data);
+  if (numBytes > 0) {
+    if (!data)
+      call.fail(ErrorKind::value, "a broken capsule: no data");
+    data += given.byte_offset;
+    if (reinterpret_cast<std::uintptr_t>(data) % sizeBytes(dtype))
+      call.fail(ErrorKind::value, fmt::format("the memory of {} is not aligned to its elements; "
+                                              "copy it first",
+                                              type.str()));
+  }
+  auto buffer = runtime::Buffer::foreign(data, static_cast<std::size_t>(numBytes), [managed] {
+    if (managed->deleter)
+      managed->deleter(managed);
+  });
+  return detail::realizedTensor(std::move(type), std::move(buffer));
+}
+
+DLManagedTensor *Tensor::toDLPack(Where where) const {
+  auto exported = std::make_unique<Exported>();
+  exported->buffer = detail::contents(*this, "toDLPack", where);
+  for (const Dim &dim : shape())
+    exported->shape.push_back(dim.value());
+  exported->strides.resize(exported->shape.size());
+  int64_t stride = 1;
+  for (std::size_t i = exported->shape.size(); i-- > 0;) {
+    exported->strides[i] = stride;
+    stride *= exported->shape[i];
+  }
+  DLTensor &to = exported->managed.dl_tensor;
+  to.data = const_cast<std::byte *>(exported->buffer->data()); // DLPack knows no read-only memory
+  to.device = {kDLCPU, 0};
+  to.ndim = static_cast<int>(exported->shape.size());
+  to.dtype = toCode(dtype());
+  to.shape = exported->shape.data();
+  to.strides = exported->strides.data();
+  to.byte_offset = 0;
+  exported->managed.manager_ctx = exported.get();
+  exported->managed.deleter = [](DLManagedTensor *managed) {
+    delete static_cast<Exported *>(managed->manager_ctx);
+  };
+  return &exported.release()->managed;
+}
+
+} // namespace kiln
