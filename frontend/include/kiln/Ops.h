@@ -111,6 +111,19 @@ Tensor tile(const Tensor &x, const std::vector<int64_t> &repeats, Where where = 
 Tensor repeatInterleave(const Tensor &x, int64_t repeats, int64_t axis = 0,
                         Where where = Where::current());
 
+/// x with edges of `value`: paddings are {before, after} of axis 0, of axis 1, ….
+/// Errors: ValueError unless there are two for each axis, none negative; for a value that does not
+/// fit the dtype.
+Tensor pad(const Tensor &x, const std::vector<int64_t> &paddings, Scalar value = 0,
+           Where where = Where::current());
+/// The last two axes' diagonal with `numLower` diagonals below it and `numUpper` above it, zeros
+/// elsewhere; no number, or a negative one: all of that side. `exclude`: what lies outside instead.
+Tensor bandPart(const Tensor &x, std::optional<int64_t> numLower, std::optional<int64_t> numUpper,
+                bool exclude = false, Where where = Where::current());
+/// table[indices[..., 0], indices[..., 1], …]. Shapes: table [n0, …, nk, rest...], indices [..., k]
+/// -> [..., rest...]. Indices outside are an IndexError when read, as of gather.
+Tensor gatherNd(const Tensor &table, const Tensor &indices, Where where = Where::current());
+
 /// Whether |x - y| <= atol + rtol * |y| everywhere, and shapes agree. Reads the contents.
 bool allClose(const Tensor &x, const Tensor &y, double rtol = 1e-5, double atol = 1e-8,
               bool equalNan = false, Where where = Where::current());
