@@ -2,6 +2,7 @@
 
 #include "frontend/CompiledState.h"
 #include "frontend/Evaluate.h"
+#include "frontend/GraphScope.h"
 #include "frontend/PendingGraph.h"
 #include "frontend/Trace.h"
 #include "runtime/CompilerLibrary.h"
@@ -25,6 +26,8 @@ using Clock = std::chrono::steady_clock;
 double secondsSince(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
+
+} // namespace
 
 std::shared_ptr<Node> symbolicNode(const TensorType &type) {
   auto node = std::make_shared<Node>();
@@ -57,6 +60,8 @@ void checkConstraints(const std::vector<TensorType> &types, const std::string &n
                                      "an argument{}",
                                      name, dim, atLocation(options.where)));
 }
+
+namespace {
 
 /// Results of the traced function that are pending or symbolic are of the graph; the arguments
 /// stand first among its inputs.
@@ -105,6 +110,7 @@ std::shared_ptr<const CompiledState>
 traceAndCompile(const std::vector<TensorType> &types, const NamedTensors &parameters,
                 const std::string &name, const CompileOptions &options, const TraceBody &body) {
   const std::source_location &where = options.where;
+  GraphScope outside(nullptr); // what is compiled within a graph's scope is no part of that graph
   for (std::size_t i = 0; i < types.size(); ++i)
     checkInputType(types[i], i, name, where);
   checkConstraints(types, name, options);
@@ -121,7 +127,6 @@ traceAndCompile(const std::vector<TensorType> &types, const NamedTensors &parame
     evaluate(unread, "compile", where);
 
   auto start = Clock::now();
-  auto state = std::make_shared<CompiledState>();
   std::vector<std::shared_ptr<Node>> arguments, results;
   {
     TraceScope scope;
@@ -139,6 +144,14 @@ traceAndCompile(const std::vector<TensorType> &types, const NamedTensors &parame
   }
   if (results.empty())
     throw ValueError(fmt::format("[compile] {}: there is no result{}", name, atLocation(where)));
+  return compileRecorded(arguments, results, parameters, name, options, start);
+}
+
+std::shared_ptr<const CompiledState>
+compileRecorded(const std::vector<std::shared_ptr<Node>> &arguments,
+                const std::vector<std::shared_ptr<Node>> &results, const NamedTensors &parameters,
+                const std::string &name, const CompileOptions &options, Clock::time_point start) {
+  auto state = std::make_shared<CompiledState>();
   PendingGraph pending = collectPending(results, arguments);
   state->graph = buildGraph(pending, arguments.size(), parameters, name, options);
   state->request.target = options.target;
@@ -155,7 +168,7 @@ traceAndCompile(const std::vector<TensorType> &types, const NamedTensors &parame
     found = compileThroughCache(state->graph, state->request);
   } catch (const Error &) {
     rethrowWith([&](const std::string &message) {
-      return completed(withLocations(message, state->locations), "compile", where);
+      return completed(withLocations(message, state->locations), "compile", options.where);
     });
   }
   start = Clock::now();

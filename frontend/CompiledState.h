@@ -2,8 +2,11 @@
 
 #include "frontend/CompileGraph.h"
 #include "frontend/Locations.h"
+#include "frontend/Node.h"
 #include "kiln/Compile.h"
 #include "runtime/Executable.h"
+
+#include <chrono>
 
 namespace kiln::detail {
 
@@ -17,5 +20,23 @@ struct CompiledState {
   ir::Graph graph;     // for `ir`
   runtime::CompileRequest request;
 };
+
+std::shared_ptr<Node> symbolicNode(const TensorType &type);
+
+/// Errors: ValueError for an algebraic dim; DeviceError if the device is not there.
+void checkInputType(const TensorType &type, std::size_t index, const std::string &name,
+                    const std::source_location &where);
+
+/// Errors: ValueError for a constraint on a dim that no argument has.
+void checkConstraints(const std::vector<TensorType> &types, const std::string &name,
+                      const CompileOptions &options);
+
+/// Compiles what was recorded between symbolic arguments and results. `start`: when recording
+/// began. Errors: CompileError; TypeError for arguments of another trace.
+std::shared_ptr<const CompiledState>
+compileRecorded(const std::vector<std::shared_ptr<Node>> &arguments,
+                const std::vector<std::shared_ptr<Node>> &results, const NamedTensors &parameters,
+                const std::string &name, const CompileOptions &options,
+                std::chrono::steady_clock::time_point start);
 
 } // namespace kiln::detail

@@ -1,3 +1,4 @@
+#include "frontend/GraphScope.h"
 #include "frontend/Record.h"
 #include "frontend/Trace.h"
 #include "kiln/Defaults.h"
@@ -65,7 +66,9 @@ Tensor constantNode(const Call &call, const TensorType &type, const std::byte *b
 Tensor leaf(const Call &call, const TensorType &type, std::shared_ptr<const Buffer> buffer) {
   if (TraceScope::isActive() && type.shape.numElements().value() <= maxConstantElements)
     return constantNode(call, type, buffer->data());
-  return detail::realizedTensor(type, std::move(buffer));
+  Tensor result = detail::realizedTensor(type, std::move(buffer));
+  result.handle()->graph = detail::GraphScope::current();
+  return result;
 }
 
 /// All elements `value`. Errors: ValueError if it does not fit.

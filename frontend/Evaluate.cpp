@@ -2,6 +2,7 @@
 
 #include "frontend/CompileGraph.h"
 #include "frontend/Locations.h"
+#include "frontend/Pieces.h"
 #include "frontend/Symbolise.h"
 #include "runtime/Executable.h"
 
@@ -13,10 +14,6 @@ namespace kiln::detail {
 
 namespace {
 
-/// The most nodes that are compiled as one graph: a loop of a program that reads nothing for long
-/// is cut, and its pieces, being equal, share one artifact.
-constexpr std::size_t maxNodes = 1000;
-
 void refuseSymbolic(const PendingGraph &pending, std::string_view operation,
                     const std::source_location &where) {
   for (const std::shared_ptr<Node> &leaf : pending.leaves)
@@ -24,6 +21,11 @@ void refuseSymbolic(const PendingGraph &pending, std::string_view operation,
       throw TypeError(fmt::format("[{}] the contents depend on an argument of a model that is "
                                   "being traced, {}: they are not known{}",
                                   operation, leaf->type().str(), atLocation(where)));
+  for (const std::shared_ptr<Node> &node : pending.nodes)
+    if (node->graph)
+      throw TypeError(fmt::format("[{}] Can't realize from a graph context: {} is part of graph "
+                                  "\"{}\"{}",
+                                  operation, node->type().str(), *node->graph, atLocation(where)));
 }
 
 /// What somebody still holds will be wanted again, and what is built on it next should not begin
@@ -37,7 +39,8 @@ void addHeldOutputs(PendingGraph &pending) {
   }
 }
 
-/// Gives a node its contents. Its operands go, and with them what only it needed.
+} // namespace
+
 void commit(const std::shared_ptr<Node> &node, std::shared_ptr<const runtime::Buffer> buffer) {
   std::vector<std::shared_ptr<Node>> orphans; // destroyed without the lock
   std::lock_guard lock(nodeMutex());
@@ -48,12 +51,14 @@ void commit(const std::shared_ptr<Node> &node, std::shared_ptr<const runtime::Bu
   node->state.store(Node::State::realized, std::memory_order_release);
 }
 
-void runPiece(PendingGraph &pending, std::string_view operation,
-              const std::source_location &where) {
+static void runGraph(PendingGraph &pending, std::string_view operation,
+                     const std::source_location &where) {
   std::sort(pending.outputs.begin(), pending.outputs.end());
   pending.outputs.erase(std::unique(pending.outputs.begin(), pending.outputs.end()),
                         pending.outputs.end());
   std::erase_if(pending.outputs, [&](ir::ValueId id) { return id < pending.leaves.size(); });
+  if (pending.outputs.empty())
+    return;
   std::vector<const runtime::TensorValue *> inputs;
   for (const std::shared_ptr<Node> &leaf : pending.leaves)
     inputs.push_back(&leaf->value);
@@ -69,7 +74,25 @@ void runPiece(PendingGraph &pending, std::string_view operation,
     commit(pending.nodes[pending.outputs[i] - pending.leaves.size()], std::move(results[i].buffer));
 }
 
-} // namespace
+std::size_t runPieces(PendingGraph &pending, std::size_t keep, std::string_view operation,
+                      const std::source_location &where) {
+  sortByCreation(pending);
+  std::vector<std::size_t> lastUse = lastUses(pending);
+  std::size_t begin = 0;
+  while (pending.nodes.size() - begin > keep) {
+    std::size_t end = begin + pieceSize(pending, begin);
+    PendingGraph piece = partOf(pending, begin, end, lastUse);
+    addHeldOutputs(piece);
+    constantsToLeaves(piece);
+    runGraph(piece, operation, where);
+    // What no later piece reads needs no memory any more.
+    for (std::size_t i = 0; i < end; ++i)
+      if (lastUse[i] < end)
+        pending.nodes[i].reset();
+    begin = end;
+  }
+  return begin;
+}
 
 void evaluate(std::span<const std::shared_ptr<Node>> nodes, std::string_view operation,
               const std::source_location &where) {
@@ -90,18 +113,9 @@ void evaluate(std::span<const std::shared_ptr<Node>> nodes, std::string_view ope
   }
   if (pending.nodes.size() <= maxNodes) {
     addHeldOutputs(pending);
-    return runPiece(pending, operation, where);
+    return runGraph(pending, operation, where);
   }
-  std::vector<std::size_t> lastUse = lastUses(pending);
-  for (std::size_t begin = 0, end; begin < pending.nodes.size(); begin = end) {
-    end = std::min(begin + maxNodes, pending.nodes.size());
-    PendingGraph piece = partOf(pending, begin, end, lastUse);
-    runPiece(piece, operation, where);
-    // What no later piece reads needs no memory any more.
-    for (std::size_t i = 0; i < end; ++i)
-      if (lastUse[i] < end)
-        pending.nodes[i].reset();
-  }
+  runPieces(pending, 0, operation, where);
 }
 
 } // namespace kiln::detail

@@ -13,4 +13,7 @@ namespace kiln::detail {
 void evaluate(std::span<const std::shared_ptr<Node>> nodes, std::string_view operation,
               const std::source_location &where);
 
+/// Gives a node its contents. Its operands go, and with them what only it needed.
+void commit(const std::shared_ptr<Node> &node, std::shared_ptr<const runtime::Buffer> buffer);
+
 } // namespace kiln::detail

@@ -1,6 +1,7 @@
 #include "frontend/Node.h"
 
 #include "frontend/Evaluate.h"
+#include "frontend/GraphScope.h"
 
 #include <fmt/format.h>
 
@@ -53,6 +54,13 @@ Tensor lazyTensor(TensorType type, std::function<std::shared_ptr<const runtime::
 std::shared_ptr<const runtime::Buffer> contents(const Tensor &tensor, std::string_view operation,
                                                 const std::source_location &where) {
   const std::shared_ptr<Node> &node = nodeOf(tensor, operation, where);
+  if (node->graph || (GraphScope::current() && !node->isRealized())) {
+    const std::string &graph = node->graph ? *node->graph : *GraphScope::current();
+    throw TypeError(fmt::format("[{}] Can't realize from a graph context: {} is {} graph \"{}\"{}",
+                                operation, node->type().str(),
+                                node->graph ? "part of" : "not computed within", graph,
+                                atLocation(where)));
+  }
   if (!node->isRealized()) {
     const std::shared_ptr<Node> list[] = {node};
     evaluate(list, operation, where);

@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <source_location>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -41,6 +42,13 @@ struct Node {
   std::vector<Constraint> assumptions;
 
   std::function<std::shared_ptr<const runtime::Buffer>()> make;
+
+  /// Nodes of all threads in the order in which they were recorded: operands before their users.
+  uint64_t sequence = 0;
+  /// The longest chain of pending nodes that ends here, as far as it is known.
+  std::atomic<uint32_t> depth{0};
+  /// The name of the Graph that it is part of; null outside of one. Compared by address.
+  std::shared_ptr<const std::string> graph;
 
   Node() = default;
   Node(const Node &) = delete;

@@ -1,5 +1,7 @@
 #include "frontend/Record.h"
 
+#include "frontend/GraphScope.h"
+#include "frontend/Pieces.h"
 #include "ir/ShapeRules.h"
 #include "kiln/Defaults.h"
 
@@ -36,6 +38,7 @@ Tensor Call::record(std::string_view op, const std::vector<Tensor> &operands,
                                          types.front().str(), types.front().device.str(),
                                          types.back().str(), types.back().device.str()));
   }
+  checkGraph(*node, name, where);
   ir::Inferred inferred = ir::inferType(op, types, attributes);
   if (!inferred)
     fail(inferred.error, inferred.message);
@@ -45,6 +48,7 @@ Tensor Call::record(std::string_view op, const std::vector<Tensor> &operands,
   node->assumptions = std::move(inferred.assumptions);
   node->hints = std::move(hints);
   node->where = where;
+  boundPending(node);
   return Tensor(std::move(node));
 }
 
