@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
+#include <limits>
 
 namespace kiln::nn {
 
@@ -158,7 +159,27 @@ MultiHeadAttention::MultiHeadAttention(int64_t dim, int64_t heads,
           options)),
       output(projection(dim, dim, options)), numHeads(heads),
       numKvHeads(options.kvHeads ? options.kvHeads : heads),
-      headDim(headSize(dim, heads, options.kvHeads)) {}
+      headDim(headSize(dim, heads, options.kvHeads)), isCausal(options.causal) {}
+
+Tensor causalMask(const Dim &size, Device device, Where where) {
+  Tensor position = Tensor::arange(0, size, 1, DType::int64, device, where);
+  return Operand(position.unsqueeze(-1, where), where) >= position;
+}
+
+/// The mask that was given, with what lies ahead masked out as well.
+static Tensor withCausalMask(const std::optional<Tensor> &mask, const Tensor &x,
+                             const Tensor &context, Where where) {
+  if (x.rank() < 2 || context.rank() < 2 || x.shape()[-2] != context.shape()[-2])
+    throw ValueError(fmt::format("[MultiHeadAttention] causal attention is to a context of equal "
+                                 "length: x {}, context {}{}",
+                                 x.type().str(), context.type().str(), atLocation(where)));
+  Tensor causal = causalMask(x.shape()[-2], x.device(), where);
+  if (!mask)
+    return causal;
+  if (mask->dtype() == DType::boolean)
+    return Operand(*mask, where) & causal;
+  return kiln::where(causal, Operand(*mask, where), -std::numeric_limits<double>::infinity());
+}
 
 /// [..., S, heads * d] -> [..., heads, S, d]
 static Tensor splitHeads(const Tensor &x, int64_t heads, int64_t headDim, Where where) {
@@ -169,10 +190,11 @@ static Tensor splitHeads(const Tensor &x, int64_t heads, int64_t headDim, Where 
 
 Tensor MultiHeadAttention::attend(const Tensor &x, const Tensor &context,
                                   const std::optional<Tensor> &mask, Where where) const {
-  Tensor mixed =
-      attention(splitHeads(query(x, where), numHeads, headDim, where),
-                splitHeads(key(context, where), numKvHeads, headDim, where),
-                splitHeads(value(context, where), numKvHeads, headDim, where), mask, {}, where);
+  Tensor q = splitHeads(query(x, where), numHeads, headDim, where);
+  Tensor k = splitHeads(key(context, where), numKvHeads, headDim, where);
+  Tensor v = splitHeads(value(context, where), numKvHeads, headDim, where);
+  Tensor mixed = isCausal ? attention(q, k, v, withCausalMask(mask, x, context, where), {}, where)
+                          : attention(q, k, v, mask, {}, where);
   return output(mixed.transpose(-3, -2, where).flatten(-2, -1, where), where);
 }
 
@@ -185,7 +207,8 @@ void MultiHeadAttention::describe(Description &to) const {
   to.field("dim", Dim(dim()))
       .field("num_heads", numHeads)
       .field("num_kv_heads", numKvHeads, numHeads)
-      .field("bias", query.bias.has_value(), true);
+      .field("bias", query.bias.has_value(), true)
+      .field("causal", isCausal, false);
 }
 
 AnyModule activation(std::string_view name) {
