@@ -31,6 +31,8 @@ RULES = [
                   "codegen/") + MLIR + LLVM),
     # codegen/Compiler.h declares the one door and names neither MLIR nor LLVM.
     ("frontend/", ("runtime/", "frontend/", "codegen/Compiler.h") + GRAPH + LIBRARIES),
+    # Examples are programs of users.
+    ("docs/", ("runtime/include/", "frontend/include/")),
     ("tools/", EVERYTHING),
     ("test/", EVERYTHING),
 ]
