@@ -53,9 +53,9 @@ struct IndexSite {
 };
 
 struct Artifact {
-  std::string key;              // 32 hex digits
+  std::string key; // 32 hex digits
   std::string compilerVersion;
-  std::string target;           // canonical features, see HostCpu
+  std::string target;               // canonical features, see HostCpu
   std::vector<std::string> symbols; // order of the entry's dims
   std::vector<ArtifactInput> inputs;
   std::vector<ArtifactOutput> outputs;
@@ -72,10 +72,10 @@ struct Artifact {
 
 /// What the compiler is asked for beside the graph. All of it is part of the key.
 struct CompileRequest {
-  std::string target = "native"; // Target::byName
+  std::string target = "native";           // Target::byName
   std::vector<std::string> disabledPasses; // "kiln-fuse-epilogue", …: switches them off
-  std::string dumpDir;           // not part of the key: IR after every phase
-  std::vector<std::string> captureStages; // not part of the key: see CompileResult::stages
+  std::string dumpDir;                     // not part of the key: IR after every phase
+  std::vector<std::string> captureStages;  // not part of the key: see CompileResult::stages
 };
 
 struct CompileResult {

@@ -11,9 +11,7 @@ using namespace mlir;
 
 namespace kiln::passes {
 
-TensorType ElementEmitter::typeOf(Value tensor) {
-  return ir::toTensorType(tensor.getType());
-}
+TensorType ElementEmitter::typeOf(Value tensor) { return ir::toTensorType(tensor.getType()); }
 
 void ElementEmitter::provide(Value tensor, Provider provider) {
   providers.emplace_back(tensor, std::move(provider));
@@ -23,7 +21,8 @@ void ElementEmitter::provideArguments(Block &kernelBody) {
   for (BlockArgument argument : kernelBody.getArguments()) {
     Value pointer = f.buffer(argument.getArgNumber());
     TensorType type = typeOf(argument);
-    provide(argument, [this, pointer, type](const Coords &at) { return loadAt(pointer, type, at); });
+    provide(argument,
+            [this, pointer, type](const Coords &at) { return loadAt(pointer, type, at); });
   }
 }
 

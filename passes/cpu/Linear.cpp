@@ -230,8 +230,8 @@ private:
         return loadConvert(f, f.maskedLoad(f.vec(storageType(f, type.dtype)), from, mask),
                            type.dtype);
       };
-      RowStatistics statistics =
-          emitRowStatistics(f, DType::float32, f.constant(columns), norm.getEpsilon().convertToDouble(), read);
+      RowStatistics statistics = emitRowStatistics(f, DType::float32, f.constant(columns),
+                                                   norm.getEpsilon().convertToDouble(), read);
       emitColumns(f, f.constant(columns), wholeVectors, [&](Value column, Value mask) {
         ElementEmitter elements(f);
         elements.provideArguments(kernel.body());

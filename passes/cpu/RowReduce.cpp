@@ -98,12 +98,12 @@ RowStatistics emitRowStatistics(FunctionEmitter &f, DType dtype, Value count, do
   Value sum = emitRowReduction(f, Reduction::sum, dtype, count, element);
   Value mean = arith::DivFOp::create(f.b, sum, size);
   Value means = f.splat(mean);
-  Value squares = emitRowReduction(f, Reduction::sum, dtype, count,
-                                   [&](Value column, Value mask) -> Value {
-                                     Value x = element(column, mask);
-                                     Value distance = arith::SubFOp::create(f.b, x, means);
-                                     return arith::MulFOp::create(f.b, distance, distance);
-                                   });
+  Value squares =
+      emitRowReduction(f, Reduction::sum, dtype, count, [&](Value column, Value mask) -> Value {
+        Value x = element(column, mask);
+        Value distance = arith::SubFOp::create(f.b, x, means);
+        return arith::MulFOp::create(f.b, distance, distance);
+      });
   Value variance = arith::DivFOp::create(f.b, squares, size);
   Value root = LLVM::SqrtOp::create(f.b, arith::AddFOp::create(f.b, variance, number(epsilon)));
   return {mean, arith::DivFOp::create(f.b, number(1), root)};

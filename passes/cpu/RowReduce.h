@@ -17,12 +17,13 @@ mlir::Value emitNeutral(FunctionEmitter &f, Reduction reduction, DType dtype, bo
 /// Combines the columns [0, count) of a row to a scalar. `element(column, mask)` gives a vector.
 /// Four vectors take turns and are combined in a fixed order, so the result depends on the values,
 /// `count` and the target's vector width only.
-mlir::Value emitRowReduction(
-    FunctionEmitter &f, Reduction reduction, DType dtype, mlir::Value count,
-    llvm::function_ref<mlir::Value(mlir::Value column, mlir::Value mask)> element);
+mlir::Value
+emitRowReduction(FunctionEmitter &f, Reduction reduction, DType dtype, mlir::Value count,
+                 llvm::function_ref<mlir::Value(mlir::Value column, mlir::Value mask)> element);
 
 /// What layer normalisation needs of a row: its mean and 1 / sqrt(variance + epsilon), as scalars
-/// of `dtype` (float32 or float64). The variance is the mean of squared distances (a second pass over the row).
+/// of `dtype` (float32 or float64). The variance is the mean of squared distances (a second pass
+/// over the row).
 struct RowStatistics {
   mlir::Value mean, scale;
 };

@@ -160,8 +160,8 @@ Value emitConcat(ElementEmitter &elements, FunctionEmitter &f, Operation *op, co
     f.b.setInsertionPointToStart(&branch.getThenRegion().front());
     scf::YieldOp::create(f.b, elements.emit(operand, inner));
     f.b.setInsertionPointToStart(&branch.getElseRegion().front());
-    // The difference is not negative here. Said once more, it is no sum of all sizes before to LLVM:
-    // its LoopStrengthReduce takes time exponential in their number.
+    // The difference is not negative here. Said once more, it is no sum of all sizes before to
+    // LLVM: its LoopStrengthReduce takes time exponential in their number.
     Value rest = f.max(f.sub(index, size), f.constant(0));
     scf::YieldOp::create(f.b, piece(number + 1, rest));
     return branch.getResult(0);

@@ -283,8 +283,8 @@ TEST(VectorMath, ExpFlushed) { // of -|x|, as it takes no positive numbers; NaN 
     return passes::emitExpFlushed(b, negative, options);
   };
   // Where the result is a normal number its error is that of exp (1.02 ulp of at most 2^-23).
-  expectClose("expFlushed", emit, [](double x) { return std::exp(-std::abs(x)); }, 1.25e-7,
-              0x1p-126);
+  expectClose(
+      "expFlushed", emit, [](double x) { return std::exp(-std::abs(x)); }, 1.25e-7, 0x1p-126);
 }
 TEST(VectorMath, Expm1) { expectUlps("expm1", passes::emitExpm1, std::expm1, 1.5); }
 TEST(VectorMath, Log) { expectUlps("log", passes::emitLog, std::log, 0.84); }
