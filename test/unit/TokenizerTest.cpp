@@ -5,7 +5,9 @@
 #include <fstream>
 
 #include <gtest/gtest.h>
+
 #include <nlohmann/json.hpp>
+#include <unistd.h>
 
 #include "kiln/Error.h"
 #include "tools/common/text/Tokenizer.h"
@@ -125,8 +127,7 @@ class TokenizerLoadTest : public testing::Test {
 protected:
   void SetUp() override {
     folder = std::filesystem::path(testing::TempDir()) /
-             (std::string("kiln-tokenizer-") +
-              testing::UnitTest::GetInstance()->current_test_info()->name());
+             ("kiln-tokenizer-" + std::to_string(::getpid()));
     std::filesystem::create_directories(folder);
     root = nlohmann::json::parse(R"json({
       "added_tokens": [{"id": 0, "content": "[PAD]", "normalized": false, "lstrip": false}],

@@ -7,6 +7,8 @@
 
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -22,7 +24,7 @@ int64_t held(Device device) { return memoryUsage(device).heldBytes; }
 /// A file in the test's folder that is removed afterwards.
 struct TemporaryFile {
   explicit TemporaryFile(const std::string &contents)
-      : path(testing::TempDir() + "kiln-buffer-test") {
+      : path(testing::TempDir() + "kiln-buffer-test-" + std::to_string(::getpid())) {
     std::ofstream(path, std::ios::binary) << contents;
   }
   ~TemporaryFile() { std::filesystem::remove(path); }

@@ -5,6 +5,8 @@
 
 #include <gmock/gmock.h>
 
+#include <unistd.h>
+
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -55,7 +57,7 @@ TEST(CompilerLibrary, AnotherLibraryIsRefused) {
 }
 
 TEST(CompilerLibrary, IdentityTellsFilesApart) {
-  std::string path = testing::TempDir() + "kiln-not-a-compiler";
+  std::string path = testing::TempDir() + "kiln-not-a-compiler-" + std::to_string(::getpid());
   std::ofstream(path) << "one";
   Environment variable("KILN_COMPILER_LIBRARY", path);
   std::string one = compilerIdentity();

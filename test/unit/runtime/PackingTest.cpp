@@ -7,6 +7,8 @@
 
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
@@ -101,7 +103,7 @@ TEST(Packing, CopiesAreMadeOnceAndFreedWithTheSource) {
 }
 
 TEST(Packing, UnalignedContentsAreCopied) {
-  std::string path = testing::TempDir() + "kiln-packing-test";
+  std::string path = testing::TempDir() + "kiln-packing-test-" + std::to_string(::getpid());
   std::vector<float> values = {1, 2, 3, 4, 5, 6};
   {
     std::ofstream file(path, std::ios::binary);
@@ -123,7 +125,7 @@ TEST(Packing, UnalignedContentsAreCopied) {
 
 TEST(Packing, PagesOfAPackedFileLeaveMemory) {
   constexpr int64_t n = 1024; // 4 MB
-  std::string path = testing::TempDir() + "kiln-packing-pages-test";
+  std::string path = testing::TempDir() + "kiln-packing-pages-test-" + std::to_string(::getpid());
   {
     std::ofstream file(path, std::ios::binary);
     std::vector<float> values(n * n, 2.5f);
