@@ -18,6 +18,7 @@
 #include "mlir/IR/Verifier.h"
 #include "mlir/Pass/PassManager.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/raw_ostream.h"
 
 #include <chrono>
@@ -57,7 +58,8 @@ public:
     timed("import", [&] { module = ir::importGraph(graph, context); });
     if (request.captureStages.size() && failed(verify(*module)))
       return fail(ErrorKind::compile, errors);
-    capture("import", *module);
+    if (!capture("import", *module))
+      return false;
 
     passes::PipelineOptions options{target->forPasses(), request.disabledPasses};
     for (const passes::Phase &phase : passes::cpuPhases())
@@ -107,13 +109,34 @@ private:
            llvm::is_contained(request.captureStages, "all");
   }
 
-  void capture(StringRef stage, ModuleOp module) {
-    if (!wants(stage))
-      return;
+  /// Keeps the IR after a stage where the request wants it: in the result, in the folder of dumps.
+  bool capture(StringRef stage, ModuleOp module) {
+    bool inFolder = !request.dumpDir.empty();
+    if (!inFolder && !wants(stage))
+      return true;
     std::string text;
     llvm::raw_string_ostream os(text);
     module.print(os, OpPrintingFlags().elideLargeElementsAttrs());
-    result.stages.emplace_back(stage.str(), text);
+    if (inFolder && !dump(stage, text))
+      return false;
+    if (wants(stage))
+      result.stages.emplace_back(stage.str(), std::move(text));
+    return true;
+  }
+
+  /// Writes `<dumpDir>/<number>-<stage>.mlir`.
+  bool dump(StringRef stage, StringRef text) {
+    std::string path = (request.dumpDir + "/" + Twine(numDumps++) + "-" + stage + ".mlir").str();
+    std::error_code error = llvm::sys::fs::create_directories(request.dumpDir);
+    if (!error) {
+      llvm::raw_fd_ostream file(path, error);
+      file << text;
+      file.close();
+      if (!error)
+        error = file.error();
+      file.clear_error(); // reported below, not at the end of the process
+    }
+    return !error || fail(ErrorKind::io, "cannot write " + path + ": " + error.message());
   }
 
   bool runPhase(const std::string &name, ModuleOp module,
@@ -126,8 +149,7 @@ private:
     timed(name, [&] { ran = pm.run(module); });
     if (failed(ran))
       return fail(ErrorKind::compile, errors.empty() ? "phase " + name + " failed" : errors);
-    capture(name, module);
-    return true;
+    return capture(name, module);
   }
 
   /// Fills the artifact from the module's `kiln.artifact` (passes/LowerToCpu.cpp).
@@ -218,6 +240,7 @@ private:
   const runtime::CompileRequest &request;
   runtime::CompileResult &result;
   std::string errors;
+  int numDumps = 0;
   MLIRContext context;
 };
 

@@ -20,7 +20,8 @@ struct CompileOptions {
   std::string target = "native";
   /// Names of passes that are switched off: "kiln-fuse-epilogue", …
   std::vector<std::string> disabledPasses{};
-  /// If not empty: a folder that gets the IR after every phase. No part of the cache's key.
+  /// If not empty: a folder that gets the IR after every phase, where the model is compiled and not
+  /// found in a cache. No part of the cache's key. Errors: IoError if it cannot be written.
   std::string dumpDir{};
   /// Where the options were written, for the errors of `compile`.
   Where where = Where::current();

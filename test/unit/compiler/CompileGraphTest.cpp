@@ -2,9 +2,35 @@
 #include "codegen/Target.h"
 
 #include <cmath>
+#include <filesystem>
+#include <gmock/gmock.h>
+#include <unistd.h>
 
 namespace kiln::test {
 namespace {
+
+TEST(CompileDump, WritesTheIRAfterEachStage) {
+  GraphBuilder g;
+  g.output(g.node("neg", {g.argument({"n"})}));
+  runtime::CompileRequest request;
+  auto folder =
+      std::filesystem::path(testing::TempDir()) / ("kiln-dump-" + std::to_string(::getpid()));
+  request.dumpDir = (folder / "ir").string();
+  runtime::CompileResult result;
+  kilnCompile(g.graph, request, result);
+  ASSERT_EQ(result.error, ErrorKind::none) << result.message;
+  EXPECT_TRUE(result.stages.empty());
+  for (const char *name : {"0-import.mlir", "1-canonicalize.mlir", "2-fuse.mlir", "3-outline.mlir",
+                           "4-lower.mlir", "5-llvm.mlir"})
+    EXPECT_GT(std::filesystem::file_size(folder / "ir" / name), 0u) << name;
+  std::filesystem::remove_all(folder);
+
+  request.dumpDir = "/proc/nowhere";
+  runtime::CompileResult refused;
+  kilnCompile(g.graph, request, refused);
+  EXPECT_EQ(refused.error, ErrorKind::io);
+  EXPECT_THAT(refused.message, testing::HasSubstr("cannot write /proc/nowhere/0-import.mlir"));
+}
 
 class CompileGraph : public testing::TestWithParam<std::string> {};
 
