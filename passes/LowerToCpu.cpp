@@ -1,6 +1,7 @@
 #include "ir/KilnDialect.h"
 #include "ir/TypeConversion.h"
 #include "passes/Passes.h"
+#include "passes/cpu/KernelForms.h"
 #include "passes/cpu/Kernels.h"
 #include "passes/cpu/MemoryPlan.h"
 
@@ -118,7 +119,7 @@ private:
     return kernelOf.lookup((launch.getKernel() + ".kiln").str());
   }
   static StringRef packingOf(func::FuncOp kernel, unsigned operand) {
-    auto packing = kernel.getArgAttrOfType<StringAttr>(operand, "kiln.packing");
+    auto packing = kernel.getArgAttrOfType<StringAttr>(operand, packingAttrName);
     return packing ? packing.getValue() : "none";
   }
 
@@ -127,9 +128,7 @@ private:
     for (auto launch : main.getOps<ir::LaunchOp>())
       for (auto [i, operand] : llvm::enumerate(launch.getInputs())) {
         StringRef packing = packingOf(kernelFunction(launch), i);
-        Value root = operand;
-        while (auto reshape = root.getDefiningOp<ir::ReshapeOp>())
-          root = reshape.getOperand();
+        Value root = viewedValue(operand);
         auto argument = dyn_cast<BlockArgument>(root);
         if (packing != "none" && (!argument || root != operand))
           return launch.emitOpError("operand ") << i << " must be a weight: its kernel wants it "

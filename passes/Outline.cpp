@@ -88,7 +88,7 @@ private:
     std::string base = describe(body);
     auto kernel = func::FuncOp::create(b, fusion.getLoc(), base, type);
     kernel.setPrivate();
-    kernel->setAttr("kiln.kernel", b.getUnitAttr());
+    kernel->setAttr(ir::kernelAttrName, b.getUnitAttr());
     kernel.getBody().takeBody(fusion.getBody());
     Operation *yield = kernel.getBody().front().getTerminator();
     b.setInsertionPoint(yield);

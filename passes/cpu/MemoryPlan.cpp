@@ -8,13 +8,6 @@ using namespace mlir;
 namespace kiln::passes {
 namespace {
 
-/// What a value is a view of.
-Value rootOf(Value value) {
-  while (auto reshape = value.getDefiningOp<ir::ReshapeOp>())
-    value = reshape.getOperand();
-  return value;
-}
-
 struct Slot {
   Dim size, offset;
   bool free = false;
@@ -34,14 +27,14 @@ public:
         placeLaunch(op);
     for (Operation &op : block)
       if (auto reshape = dyn_cast<ir::ReshapeOp>(op))
-        plan.placements[reshape.getResult()] = plan.placements.lookup(rootOf(reshape));
+        plan.placements[reshape.getResult()] = plan.placements.lookup(viewedValue(reshape));
     return std::move(plan);
   }
 
 private:
   void placeOutputs() {
     for (auto [i, returned] : llvm::enumerate(block.getTerminator()->getOperands())) {
-      Value root = rootOf(returned);
+      Value root = viewedValue(returned);
       plan.outputAliases.emplace_back();
       if (auto argument = dyn_cast<BlockArgument>(root))
         plan.outputAliases.back() = argument.getArgNumber();
@@ -55,7 +48,7 @@ private:
   void findLastUses() {
     for (Operation &op : block)
       for (Value operand : op.getOperands())
-        lastUse[rootOf(operand)] = &op;
+        lastUse[viewedValue(operand)] = &op;
   }
 
   void placeLaunch(Operation &op) {
@@ -72,8 +65,8 @@ private:
         slots[it->second].free = true;
     };
     for (Value operand : op.getOperands())
-      if (lastUse.lookup(rootOf(operand)) == &op)
-        release(rootOf(operand));
+      if (lastUse.lookup(viewedValue(operand)) == &op)
+        release(viewedValue(operand));
     for (Value result : op.getResults())
       if (result.use_empty())
         release(result);
@@ -104,6 +97,12 @@ private:
 };
 
 } // namespace
+
+Value viewedValue(Value value) {
+  while (auto reshape = value.getDefiningOp<ir::ReshapeOp>())
+    value = reshape.getOperand();
+  return value;
+}
 
 Dim alignedBytes(const Dim &bytes) { return (bytes + Dim(63)) / Dim(64) * Dim(64); }
 

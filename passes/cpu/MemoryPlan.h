@@ -34,6 +34,9 @@ struct MemoryPlan {
   Dim workspace = 0; // bytes, a multiple of 64
 };
 
+/// What a value is a view of: the operand of its reshapes, or itself.
+mlir::Value viewedValue(mlir::Value value);
+
 MemoryPlan planMemory(mlir::func::FuncOp main);
 
 /// A number of bytes rounded up to a multiple of 64, the alignment of all buffers.

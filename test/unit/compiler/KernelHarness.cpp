@@ -2,10 +2,12 @@
 
 #include "ir/KilnDialect.h"
 #include "ir/TypeConversion.h"
+#include "passes/cpu/KernelForms.h"
 #include "passes/cpu/Kernels.h"
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <condition_variable>
 #include <cstring>
 #include <mutex>
@@ -169,7 +171,7 @@ CompiledKernel::CompiledKernel(const std::string &text, const codegen::Target &t
     return;
   scratchPerThread = lowering.scratchPerThread;
   for (unsigned i = 0; i < function.getNumArguments(); ++i) {
-    auto packing = function.getArgAttrOfType<StringAttr>(i, "kiln.packing");
+    auto packing = function.getArgAttrOfType<StringAttr>(i, passes::packingAttrName);
     packings.push_back(packing ? packing.str() : "");
   }
   addEntry(*module, "k");
@@ -325,5 +327,14 @@ TestRuntime::TestRuntime(int threads, CompiledKernel *kernel)
 }
 
 TestRuntime::~TestRuntime() = default;
+
+void expectNearRelative(const Data &actual, const std::vector<double> &expected, double tolerance) {
+  ASSERT_EQ(actual.size(), int64_t(expected.size()));
+  double largest = 1e-30;
+  for (double value : expected)
+    largest = std::max(largest, std::abs(value));
+  for (int64_t i = 0; i < actual.size(); ++i)
+    ASSERT_NEAR(actual[i], expected[i], tolerance * largest) << "element " << i;
+}
 
 } // namespace kiln::test

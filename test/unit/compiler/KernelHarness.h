@@ -71,6 +71,9 @@ private:
   std::unique_ptr<MappedImage> image;
 };
 
+/// Every element is within `tolerance` times the largest expected magnitude.
+void expectNearRelative(const Data &actual, const std::vector<double> &expected, double tolerance);
+
 /// A target as the name of a test.
 std::string targetTestName(const codegen::Target &target);
 
