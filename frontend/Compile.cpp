@@ -86,6 +86,8 @@ ir::Graph buildGraph(const PendingGraph &pending, std::size_t numArguments,
       throw TypeError(fmt::format("[compile] {}: a tensor {} of another trace is used", name,
                                   leaf.type().str()));
     auto known = names.find(&leaf);
+    if (known == names.end())
+      known = names.find(leaf.movedFrom.lock().get());
     graph.inputs.push_back(
         {ir::Input::Role::weight,
          known != names.end() ? *known->second : fmt::format("captured {}", captured++),
@@ -153,6 +155,10 @@ compileRecorded(const std::vector<std::shared_ptr<Node>> &arguments,
                 const std::string &name, const CompileOptions &options, Clock::time_point start) {
   auto state = std::make_shared<CompiledState>();
   PendingGraph pending = collectPending(results, arguments);
+  for (const std::shared_ptr<Node> &leaf : pending.leaves)
+    checkDevice(leaf->type().device, "compile", options.where);
+  for (const std::shared_ptr<Node> &node : pending.nodes)
+    checkDevice(node->type().device, "compile", node->where);
   state->graph = buildGraph(pending, arguments.size(), parameters, name, options);
   state->request.target = options.target;
   state->request.disabledPasses = options.disabledPasses;

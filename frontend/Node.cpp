@@ -70,7 +70,8 @@ std::shared_ptr<const runtime::Buffer> contents(const Tensor &tensor, std::strin
 
 void checkDevice(Device device, std::string_view operation, const std::source_location &where) {
   if (!device.isCPU() && device.index() >= acceleratorCount())
-    throw DeviceError(fmt::format("[{}] there is no device {}: {} accelerator(s) found{}",
+    throw DeviceError(fmt::format("[{}] there is no device {}: {} accelerator(s) found; name CPU() "
+                                  "in its place, or run where there is one{}",
                                   operation, device.str(), acceleratorCount(), atLocation(where)));
 }
 

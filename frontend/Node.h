@@ -49,6 +49,8 @@ struct Node {
   std::atomic<uint32_t> depth{0};
   /// The name of the Graph that it is part of; null outside of one. Compared by address.
   std::shared_ptr<const std::string> graph;
+  /// What this is a copy of, on another device: the parameter that it stands for.
+  std::weak_ptr<Node> movedFrom;
 
   Node() = default;
   Node(const Node &) = delete;

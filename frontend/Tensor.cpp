@@ -1,7 +1,7 @@
 #include "kiln/Tensor.h"
 
 #include "frontend/Evaluate.h"
-#include "frontend/Record.h"
+#include "frontend/Transfer.h"
 
 #include <cstring>
 #include <fmt/format.h>
@@ -59,20 +59,12 @@ Tensor Tensor::to(Device device, Where where) const {
   if (call.type(*this).device == device)
     return *this;
   detail::checkDevice(device, "to", where);
-  if (!device.isCPU() || !type().device.isCPU())
-    call.fail(ErrorKind::device,
-              fmt::format("cannot copy from {} to {}", type().device.str(), device.str()));
-  TensorType target(dtype(), shape(), device);
   // A tensor that nobody has read yet stays unread: loading replaces initial values.
   if (node->state.load(std::memory_order_acquire) == detail::Node::State::lazy)
-    return detail::lazyTensor(
-        target,
-        [source = *this, device, where] {
-          return runtime::Buffer::copyOf(detail::contents(source, "to", where)->bytes(), device);
-        },
-        where);
-  auto buffer = runtime::Buffer::copyOf(detail::contents(*this, "to", where)->bytes(), device);
-  return detail::realizedTensor(std::move(target), std::move(buffer));
+    return detail::lazilyOn(call, *this, device);
+  TensorType target(dtype(), shape(), device);
+  auto buffer = detail::contents(*this, "to", where);
+  return detail::realizedTensor(std::move(target), detail::copyTo(*buffer, device, "to", where));
 }
 
 Tensor Tensor::cast(DType dtype, Where where) const {

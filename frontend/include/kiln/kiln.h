@@ -20,3 +20,4 @@
 #include "kiln/nn/Norm.h"
 #include "kiln/nn/RotaryEmbedding.h"
 #include "kiln/nn/Sequential.h"
+#include "kiln/nn/embedding/Embedding.h"
