@@ -78,6 +78,8 @@ OpFoldResult CastOp::fold(FoldAdaptor) { return foldTo(getX(), *this); }
 OpFoldResult BroadcastToOp::fold(FoldAdaptor) { return foldTo(getX(), *this); }
 OpFoldResult ReshapeOp::fold(FoldAdaptor) { return foldTo(getX(), *this); }
 
+OpFoldResult RebindOp::fold(FoldAdaptor) { return foldTo(getX(), *this); }
+
 /// Not where equal sizes change places.
 OpFoldResult PermuteOp::fold(FoldAdaptor) {
   return llvm::is_sorted(getAxes()) ? foldTo(getX(), *this) : OpFoldResult();

@@ -1,13 +1,11 @@
 #include "ir/InterpreterOps.h"
-#include "kiln/Error.h"
 
 /// Values from nothing, and operations that move elements.
 namespace kiln::ir {
 
 using Results = std::vector<Array>;
 
-/// The result whose element i is x's element at offsets[i].
-static Results moved(const OpCall &call, const Sizes &offsets) {
+Results moved(const OpCall &call, const Sizes &offsets) {
   Array result = call.result();
   for (size_t i = 0; i < offsets.size(); ++i)
     result.values[i] = call.operand(0).values[static_cast<size_t>(offsets[i])];
@@ -63,6 +61,15 @@ static Results slice(const OpCall &call) {
   return moved(call, offsetsOf(call.result().sizes, strides, base));
 }
 
+static Results windows(const OpCall &call) {
+  Sizes strides = stridesOf(call.operand(0).sizes);
+  int64_t own = strides[static_cast<size_t>(call.axis())];
+  strides[static_cast<size_t>(call.axis())] = own * call.attributes.get<int64_t>("stride");
+  strides.insert(strides.begin() + static_cast<ptrdiff_t>(call.axis()) + 1,
+                 own * call.attributes.get<int64_t>("dilation"));
+  return moved(call, offsetsOf(call.result().sizes, strides));
+}
+
 static Results concat(const OpCall &call) {
   Array result = call.result();
   Sizes strides = stridesOf(result.sizes);
@@ -77,40 +84,11 @@ static Results concat(const OpCall &call) {
   return {result};
 }
 
-static Results gather(const OpCall &call) {
-  const Array &table = call.operand(0), &indices = call.operand(1);
-  auto axis = static_cast<size_t>(call.axis());
-  int64_t bound = table.sizes[axis];
-  for (int64_t position = 0; position < indices.numElements(); ++position)
-    if (int64_t index = indices.integerAt(position); index < 0 || index >= bound)
-      throw IndexError("[gather] index " + std::to_string(index) + " at position " +
-                       std::to_string(position) + " is out of range [0, " + std::to_string(bound) +
-                       ")");
-  // Along the indices' axes table stands still; a row's place is then added.
-  Sizes strides = stridesOf(table.sizes);
-  int64_t stride = strides[axis];
-  Sizes inner(strides.begin() + static_cast<ptrdiff_t>(axis) + 1, strides.end());
-  strides.resize(axis);
-  Sizes which(strides.size(), 0); // the same walk over the indices
-  for (int64_t own : stridesOf(indices.sizes)) {
-    strides.push_back(0);
-    which.push_back(own);
-  }
-  strides.insert(strides.end(), inner.begin(), inner.end());
-  which.resize(strides.size(), 0);
-
-  Sizes sizes = call.result().sizes;
-  Sizes offsets = offsetsOf(sizes, strides), positions = offsetsOf(sizes, which);
-  for (size_t i = 0; i < offsets.size(); ++i)
-    offsets[i] += indices.integerAt(positions[i]) * stride;
-  return moved(call, offsets);
-}
-
 std::span<const OpEntry> movementFunctions() {
   static const OpEntry entries[] = {
       {"constant", constant}, {"iota", iota},       {"size", size},   {"broadcast_to", broadcastTo},
-      {"reshape", reshape},   {"permute", permute}, {"slice", slice}, {"concat", concat},
-      {"gather", gather},
+      {"reshape", reshape},   {"permute", permute}, {"slice", slice}, {"windows", windows},
+      {"rebind", reshape},    {"concat", concat},
   };
   return entries;
 }

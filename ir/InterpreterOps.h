@@ -34,9 +34,13 @@ OpFunction findOpFunction(std::string_view op);
 std::vector<Array> evaluateOp(mlir::Operation *op, std::span<const ArrayPtr> operands,
                               const DimBindings &dims);
 
-// By family: InterpreterMovement.cpp, InterpreterRows.cpp, InterpreterProducts.cpp.
+/// The result whose element i is the first operand's element at offsets[i].
+std::vector<Array> moved(const OpCall &call, const Sizes &offsets);
+
+// By family: InterpreterMovement.cpp, InterpreterIndexed.cpp and so on.
 using OpEntry = std::pair<const std::string_view, OpFunction>;
 std::span<const OpEntry> movementFunctions();
+std::span<const OpEntry> indexedFunctions();
 std::span<const OpEntry> rowFunctions();
 std::span<const OpEntry> productFunctions();
 

@@ -1,8 +1,10 @@
 #include "ir/InterpreterElements.h"
 #include "ir/InterpreterOps.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 /// Operations along an axis.
 namespace kiln::ir {
@@ -85,6 +87,55 @@ static Results softmax(const OpCall &call) {
   return {result};
 }
 
+/// Of all elements before each one, itself among them or not; unrounded until it is stored.
+static Results cumsum(const OpCall &call) {
+  const Array &x = call.operand(0);
+  Array result = call.result();
+  bool exclusive = call.attributes.getOr("exclusive", false);
+  bool reverse = call.attributes.getOr("reverse", false);
+  const ElementFunction *add = findElementFunction("add");
+  for (const Row &row : rowsOf(x.sizes, call.axis())) {
+    Scalar total = isFloat(x.dtype) ? real(0) : integer(0);
+    for (int64_t i = 0; i < row.count; ++i) {
+      int64_t place = row.at(reverse ? row.count - 1 - i : i);
+      Scalar before = total;
+      total = add->apply(x.dtype, total, x.values[static_cast<size_t>(place)]);
+      result.set(place, exclusive ? before : total);
+    }
+  }
+  return {result};
+}
+
+/// Whether `a` stands before `b` in ascending order: a NaN behind every number, beside every NaN.
+static bool isBefore(DType dtype, Scalar a, Scalar b) {
+  if (isFloat(dtype) && (std::isnan(a.real) || std::isnan(b.real)))
+    return !std::isnan(a.real);
+  return findElementFunction("lt")->apply(dtype, a, b).integer != 0;
+}
+
+static Results argsort(const OpCall &call) {
+  const Array &x = call.operand(0);
+  Array result = call.result();
+  bool descending = call.attributes.getOr("descending", false);
+  std::vector<Row> places = rowsOf(result.sizes, call.axis());
+  for (const Row &row : rowsOf(x.sizes, call.axis())) {
+    std::vector<int64_t> order(static_cast<size_t>(row.count));
+    std::iota(order.begin(), order.end(), 0);
+    auto at = [&](int64_t i) { return x.values[static_cast<size_t>(row.at(i))]; };
+    std::sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
+      if (isBefore(x.dtype, at(a), at(b)))
+        return !descending;
+      if (isBefore(x.dtype, at(b), at(a)))
+        return descending;
+      return a < b;
+    });
+    const Row &place = places[static_cast<size_t>(row.index)];
+    for (int64_t i = 0; i < place.count; ++i)
+      result.set(place.at(i), integer(order[static_cast<size_t>(i)]));
+  }
+  return {result};
+}
+
 static Results layerNorm(const OpCall &call) {
   const Array &x = call.operand(0);
   Array result = call.result();
@@ -111,6 +162,7 @@ std::span<const OpEntry> rowFunctions() {
       {"sum", sum},       {"prod", prod},       {"mean", mean},
       {"max", max},       {"min", min},         {"argmax", argmax},
       {"argmin", argmin}, {"softmax", softmax}, {"layer_norm", layerNorm},
+      {"cumsum", cumsum}, {"argsort", argsort},
   };
   return entries;
 }

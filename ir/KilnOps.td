@@ -177,6 +177,23 @@ def Kiln_SliceOp : Kiln_ViewOp<"slice"> {
   }];
 }
 
+def Kiln_WindowsOp : Kiln_ViewOp<"windows"> {
+  let hasFolder = 0; // its result has another rank
+  let summary = "each window of elements along an axis: the axis becomes their count and their size";
+  let arguments = (ins Kiln_Tensor:$x, I64Attr:$axis, I64Attr:$size, I64Attr:$stride,
+                       I64Attr:$dilation);
+  let assemblyFormat = [{
+    $x `axis` $axis `size` $size `stride` $stride `dilation` $dilation attr-dict
+    `:` type($x) `->` type($result)
+  }];
+}
+
+def Kiln_RebindOp : Kiln_ViewOp<"rebind"> {
+  let summary = "x seen with other dims of the same sizes";
+  let arguments = (ins Kiln_Tensor:$x, Kiln_DimsAttr:$shape);
+  let assemblyFormat = "$x `to` $shape attr-dict `:` type($x) `->` type($result)";
+}
+
 def Kiln_ConcatOp : Kiln_TypedOp<"concat"> {
   let summary = "the operands one behind the other along an axis";
   let arguments = (ins Variadic<Kiln_Tensor>:$inputs, I64Attr:$axis);
@@ -189,6 +206,15 @@ def Kiln_GatherOp : Kiln_TypedOp<"gather"> {
   let arguments = (ins Kiln_Tensor:$table, Kiln_Tensor:$indices, I64Attr:$axis);
   let assemblyFormat = [{
     $table `[` $indices `]` `axis` $axis attr-dict `:` functional-type(operands, $result)
+  }];
+}
+
+def Kiln_ScatterOp : Kiln_TypedOp<"scatter"> {
+  let summary = "x with rows, by index, replaced by others or combined with them";
+  let arguments = (ins Kiln_Tensor:$x, Kiln_Tensor:$indices, Kiln_Tensor:$updates,
+                       StrAttr:$reduction);
+  let assemblyFormat = [{
+    $x `[` $indices `]` $reduction $updates attr-dict `:` functional-type(operands, $result)
   }];
 }
 
@@ -221,6 +247,27 @@ def Kiln_ArgminOp : Kiln_ReductionOp<"argmin">;
 
 def Kiln_SoftmaxOp : Kiln_AxisOp<"softmax"> {
   let summary = "exp(x - max) / sum(exp(x - max)) along an axis";
+}
+
+def Kiln_CumsumOp : Kiln_TypedOp<"cumsum"> {
+  let summary = "the sum of the elements up to each one, along an axis";
+  let arguments = (ins Kiln_Tensor:$x, I64Attr:$axis,
+                       DefaultValuedAttr<BoolAttr, "false">:$exclusive,
+                       DefaultValuedAttr<BoolAttr, "false">:$reverse);
+  let assemblyFormat = [{
+    $x `axis` $axis (`exclusive` $exclusive^)? (`reverse` $reverse^)? attr-dict
+    `:` custom<ElementTypes>(type($x), type($result))
+  }];
+}
+
+def Kiln_ArgsortOp : Kiln_TypedOp<"argsort"> {
+  let summary = "the places of the elements in order of their values, along an axis";
+  let arguments = (ins Kiln_Tensor:$x, I64Attr:$axis,
+                       DefaultValuedAttr<BoolAttr, "false">:$descending, Kiln_DimsAttr:$count);
+  let assemblyFormat = [{
+    $x `axis` $axis `count` $count (`descending` $descending^)? attr-dict
+    `:` type($x) `->` type($result)
+  }];
 }
 
 def Kiln_LayerNormOp : Kiln_TypedOp<"layer_norm"> {

@@ -34,8 +34,11 @@ const std::unordered_map<std::string_view, Entry> &table() {
       {"reshape", {{1, 1}, reshape}},
       {"permute", {{1, 1}, permute}},
       {"slice", {{1, 1}, slice}},
+      {"windows", {{1, 1}, windows}},
+      {"rebind", {{1, 1}, rebind}},
       {"concat", {{1, -1}, concat}},
       {"gather", {{2, 2}, gather}},
+      {"scatter", {{3, 3}, scatter}},
       {"matmul", {{2, 2}, matmul}},
       {"linear", {{2, -1}, linear}},
       {"attention", {{3, 4}, attention}},
@@ -47,6 +50,8 @@ const std::unordered_map<std::string_view, Entry> &table() {
       {"argmax", {{1, 1}, argExtremum}},
       {"argmin", {{1, 1}, argExtremum}},
       {"softmax", {{1, 1}, softmax}},
+      {"cumsum", {{1, 1}, cumsum}},
+      {"argsort", {{1, 1}, argsort}},
       {"layer_norm", {{1, 3}, layerNorm}},
   };
   return entries;

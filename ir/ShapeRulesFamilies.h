@@ -65,6 +65,10 @@ inline Shape concatenate(std::span<const Dim> a, std::span<const Dim> b) {
 inline std::span<const Dim> leading(const Shape &shape, int64_t count) {
   return std::span(shape.vec()).first(static_cast<std::size_t>(count));
 }
+/// Those from axis `first` on.
+inline std::span<const Dim> trailing(const Shape &shape, int64_t first) {
+  return std::span(shape.vec()).subspan(static_cast<std::size_t>(first));
+}
 
 // Elementwise
 enum class DTypes : uint8_t { Any, Number, Float, Predicate, Bits };
@@ -81,8 +85,12 @@ std::vector<TensorType> broadcastTo(const Use &use);
 std::vector<TensorType> reshape(const Use &use);
 std::vector<TensorType> permute(const Use &use);
 std::vector<TensorType> slice(const Use &use);
+std::vector<TensorType> windows(const Use &use);
+std::vector<TensorType> rebind(const Use &use);
 std::vector<TensorType> concat(const Use &use);
+// By index
 std::vector<TensorType> gather(const Use &use);
+std::vector<TensorType> scatter(const Use &use);
 // Products
 std::vector<TensorType> matmul(const Use &use);
 std::vector<TensorType> linear(const Use &use);
@@ -93,6 +101,8 @@ std::vector<TensorType> mean(const Use &use);
 std::vector<TensorType> extremum(const Use &use);
 std::vector<TensorType> argExtremum(const Use &use);
 std::vector<TensorType> softmax(const Use &use);
+std::vector<TensorType> cumsum(const Use &use);
+std::vector<TensorType> argsort(const Use &use);
 std::vector<TensorType> layerNorm(const Use &use);
 
 } // namespace kiln::ir::rules

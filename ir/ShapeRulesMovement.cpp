@@ -90,6 +90,42 @@ std::vector<TensorType> slice(const Use &use) {
   return {{x.dtype, Shape(std::move(dims)), x.device}};
 }
 
+std::vector<TensorType> windows(const Use &use) {
+  const TensorType &x = use[0];
+  int64_t axis = axisOf(use, x, "x", "C1");
+  for (const char *name : {"size", "stride", "dilation"})
+    if (auto value = use.attributes.get<int64_t>(name); value < 1)
+      fail(ErrorKind::value, "C2", "{} {} of axis {} must be positive: {}", name, value, axis,
+           show("x", x));
+  auto size = use.attributes.get<int64_t>("size");
+  const Dim &n = x.shape[axis];
+  Dim covered = Dim(size - 1) * use.attributes.get<int64_t>("dilation") + 1;
+  if (!assumeNonNegative(use, n - covered))
+    fail(ErrorKind::value, "C3",
+         "windows of {} elements do not fit into the dimension size {} of axis {}: {}",
+         covered.str(), n.str(), axis, show("x", x));
+  Dim count = (n - covered) / use.attributes.get<int64_t>("stride") + 1;
+  Shape front = concatenate(leading(x.shape, axis), std::vector<Dim>{count, size});
+  return {{x.dtype, concatenate(front.vec(), trailing(x.shape, axis + 1)), x.device}};
+}
+
+std::vector<TensorType> rebind(const Use &use) {
+  const TensorType &x = use[0];
+  const auto &shape = use.attributes.get<Shape>("shape");
+  requireNonNegative(use, shape, "C1");
+  if (shape.rank() != x.rank())
+    fail(ErrorKind::value, "C2", "ranks differ: {} and {}", show("x", x), shape.str());
+  for (int64_t axis = 0; axis < x.rank(); ++axis) {
+    Dim difference = x.shape[axis] - shape[axis];
+    if (!difference.isStatic())
+      use.assumptions.push_back(difference.between(0, 0));
+    else if (difference != 0)
+      fail(ErrorKind::value, "C3", "dims of axis {} differ: {} and {}", axis, show("x", x),
+           shape.str());
+  }
+  return {{x.dtype, shape, x.device}};
+}
+
 std::vector<TensorType> concat(const Use &use) {
   const TensorType &first = use[0];
   int64_t axis = axisOf(use, first, "operand 0", "C1");
@@ -109,19 +145,6 @@ std::vector<TensorType> concat(const Use &use) {
   std::vector<Dim> dims = first.shape.vec();
   dims[static_cast<std::size_t>(axis)] = total;
   return {{first.dtype, Shape(std::move(dims)), first.device}};
-}
-
-std::vector<TensorType> gather(const Use &use) {
-  const TensorType &table = use[0], &indices = use[1];
-  if (table.rank() < 1)
-    fail(ErrorKind::value, "C1", "expected a table of rank 1 or more: {}", show("table", table));
-  if (!isInteger(indices.dtype))
-    fail(ErrorKind::value, "C2", "indices must be integers: {}", show("indices", indices));
-  int64_t axis = axisOf(use, table, "table", "C3");
-  Shape front = concatenate(leading(table.shape, axis), indices.shape.vec());
-  Shape shape = concatenate(
-      front.vec(), std::span(table.shape.vec()).subspan(static_cast<std::size_t>(axis) + 1));
-  return {{table.dtype, std::move(shape), table.device}};
 }
 
 } // namespace kiln::ir::rules

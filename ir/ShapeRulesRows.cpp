@@ -53,6 +53,26 @@ std::vector<TensorType> softmax(const Use &use) {
   return {use[0]};
 }
 
+std::vector<TensorType> cumsum(const Use &use) {
+  axisOf(use, use[0], "x", "C1");
+  requireNumber(use[0], "x", "C2");
+  return {use[0]};
+}
+
+std::vector<TensorType> argsort(const Use &use) {
+  const TensorType &x = use[0];
+  int64_t axis = axisOf(use, x, "x", "C1");
+  const auto &count = use.attributes.get<Shape>("count");
+  if (count.rank() != 1)
+    fail(ErrorKind::value, "C2", "expected a count of one dim, got {}", count.str());
+  if (!assumeNonNegative(use, count[0]) || !assumeNonNegative(use, x.shape[axis] - count[0]))
+    fail(ErrorKind::value, "C3", "count {} is out of range for dimension size {} of axis {}: {}",
+         count[0].str(), x.shape[axis].str(), axis, show("x", x));
+  std::vector<Dim> dims = x.shape.vec();
+  dims[static_cast<std::size_t>(axis)] = count[0];
+  return {{DType::int64, Shape(std::move(dims)), x.device}};
+}
+
 std::vector<TensorType> layerNorm(const Use &use) {
   const TensorType &x = use[0];
   if (use.size() == 2)

@@ -126,4 +126,34 @@ TEST(ShapeRules, Gather) {
               "axis 1 is out of range for table [5] f32");
 }
 
+Attributes windows(int64_t axis, int64_t size, int64_t stride = 1, int64_t dilation = 1) {
+  return {{"axis", axis}, {"size", size}, {"stride", stride}, {"dilation", dilation}};
+}
+
+TEST(ShapeRules, Windows) {
+  expectType(infer("windows", {f32({7, 2})}, windows(0, 3)), f32({5, 3, 2}));
+  expectType(infer("windows", {f32({2, 8})}, windows(1, 2, 3, 2)), f32({2, 2, 2}));
+  expectType(infer("windows", {f32({3})}, windows(0, 1, 9, 9)), f32({1, 1}));
+  Inferred symbolic = infer("windows", {f32({b, n})}, windows(1, 3, 2));
+  expectType(symbolic, f32({b, (n - 3) / 2 + 1, 3}));
+  EXPECT_EQ(symbolic.assumptions, std::vector{(n - 3).between(0, INT64_MAX)});
+  EXPECT_TRUE(infer("windows", {f32({n + 3})}, windows(0, 3)).assumptions.empty());
+  expectError(infer("windows", {f32({2})}, windows(0, 3)), ErrorKind::value, "C3",
+              "windows of 3 elements do not fit into the dimension size 2 of axis 0: x [2] f32");
+  Inferred huge = infer("windows", {f32({2})}, windows(0, INT64_MAX, 1, INT64_MAX));
+  EXPECT_EQ(huge.error, ErrorKind::value) << huge.message;
+  EXPECT_EQ(huge.label, "C0");
+}
+
+TEST(ShapeRules, Rebind) {
+  Inferred same = infer("rebind", {f32({n, 3})}, shape({n, 3}));
+  expectType(same, f32({n, 3}));
+  EXPECT_TRUE(same.assumptions.empty());
+  Inferred other = infer("rebind", {f32({n, 3, 2 * m})}, shape({4, m, 2 * m}));
+  expectType(other, f32({4, m, 2 * m}));
+  EXPECT_EQ(other.assumptions, (std::vector{(n - 4).between(0, 0), (3 - m).between(0, 0)}));
+  expectError(infer("rebind", {f32({n})}, shape({n + 1})), ErrorKind::value, "C3",
+              "dims of axis 0 differ: x [n] f32 and [n + 1]");
+}
+
 } // namespace

@@ -176,4 +176,25 @@ TEST(ShapeRules, LayerNorm) {
                 HasSubstr("epsilon must be positive"));
 }
 
+TEST(ShapeRules, Cumsum) {
+  expectType(infer("cumsum", {f32({n, 0})}, {{"axis", int64_t(1)}, {"exclusive", true}}),
+             f32({n, 0}));
+  expectError(infer("cumsum", {f32({})}, axis(0)), ErrorKind::index, "C1",
+              "axis 0 is out of range for x [] f32");
+  expectError(infer("cumsum", {b1({n})}, axis(0)), ErrorKind::type, "C2",
+              "expected numbers, not booleans: x [n] bool");
+}
+
+TEST(ShapeRules, Argsort) {
+  auto count = [](Dim dim) { return Attributes{{"axis", int64_t(1)}, {"count", Shape{dim}}}; };
+  Inferred all = infer("argsort", {b1({2, n})}, count(n));
+  expectType(all, i64({2, n}));
+  EXPECT_TRUE(all.assumptions.empty());
+  Inferred some = infer("argsort", {f32({2, n, 3})}, count(m));
+  expectType(some, i64({2, m, 3}));
+  EXPECT_EQ(some.assumptions, std::vector{(n - m).between(0, INT64_MAX)});
+  expectError(infer("argsort", {f32({2, n})}, count(n + 1)), ErrorKind::value, "C3",
+              "count n + 1 is out of range for dimension size n of axis 1: x [2, n] f32");
+}
+
 } // namespace

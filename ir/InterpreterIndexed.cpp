@@ -1,0 +1,72 @@
+#include "ir/InterpreterElements.h"
+#include "ir/InterpreterOps.h"
+#include "kiln/Error.h"
+
+#include <map>
+#include <string>
+
+/// Operations that read or write places which other values say.
+namespace kiln::ir {
+
+using Results = std::vector<Array>;
+
+/// Throws IndexError for the first index outside [0, bound).
+static void checkIndices(const std::string &op, const Array &indices, int64_t bound) {
+  for (int64_t position = 0; position < indices.numElements(); ++position)
+    if (int64_t index = indices.integerAt(position); index < 0 || index >= bound)
+      throw IndexError("[" + op + "] index " + std::to_string(index) + " at position " +
+                       std::to_string(position) + " is out of range [0, " + std::to_string(bound) +
+                       ")");
+}
+
+static Results gather(const OpCall &call) {
+  const Array &table = call.operand(0), &indices = call.operand(1);
+  auto axis = static_cast<size_t>(call.axis());
+  checkIndices("gather", indices, table.sizes[axis]);
+  // Along the indices' axes table stands still; a row's place is then added.
+  Sizes strides = stridesOf(table.sizes);
+  int64_t stride = strides[axis];
+  Sizes inner(strides.begin() + static_cast<ptrdiff_t>(axis) + 1, strides.end());
+  strides.resize(axis);
+  Sizes which(strides.size(), 0); // the same walk over the indices
+  for (int64_t own : stridesOf(indices.sizes)) {
+    strides.push_back(0);
+    which.push_back(own);
+  }
+  strides.insert(strides.end(), inner.begin(), inner.end());
+  which.resize(strides.size(), 0);
+
+  Sizes sizes = call.result().sizes;
+  Sizes offsets = offsetsOf(sizes, strides), positions = offsetsOf(sizes, which);
+  for (size_t i = 0; i < offsets.size(); ++i)
+    offsets[i] += indices.integerAt(positions[i]) * stride;
+  return moved(call, offsets);
+}
+
+static Results scatter(const OpCall &call) {
+  const Array &x = call.operand(0), &indices = call.operand(1), &updates = call.operand(2);
+  checkIndices("scatter", indices, x.sizes[0]);
+  static const std::map<std::string_view, std::string_view> combines = {
+      {"add", "add"}, {"mul", "mul"}, {"max", "maximum"}, {"min", "minimum"}};
+  auto combine = combines.find(call.attributes.get<std::string>("reduction"));
+  const ElementFunction *function =
+      combine == combines.end() ? nullptr : findElementFunction(combine->second);
+
+  Array result = x;
+  int64_t columns = product(std::span(x.sizes).subspan(1));
+  for (int64_t position = 0; position < indices.numElements(); ++position)
+    for (int64_t column = 0; column < columns; ++column) {
+      auto place = static_cast<size_t>(indices.integerAt(position) * columns + column);
+      Scalar update = updates.values[static_cast<size_t>(position * columns + column)];
+      result.set(static_cast<int64_t>(place),
+                 function ? function->apply(x.dtype, result.values[place], update) : update);
+    }
+  return {result};
+}
+
+std::span<const OpEntry> indexedFunctions() {
+  static const OpEntry entries[] = {{"gather", gather}, {"scatter", scatter}};
+  return entries;
+}
+
+} // namespace kiln::ir
