@@ -4,6 +4,7 @@
 
 #include <map>
 #include <string>
+#include <utility>
 
 /// Operations that read or write places which other values say.
 namespace kiln::ir {
@@ -43,29 +44,62 @@ static Results gather(const OpCall &call) {
   return moved(call, offsets);
 }
 
+/// Puts `update` into an element, or combines the two as the attribute `reduction` says.
+static void combine(const OpCall &call, Array &result, int64_t place, Scalar update) {
+  static const std::map<std::string_view, std::string_view> functions = {
+      {"add", "add"}, {"mul", "mul"}, {"max", "maximum"}, {"min", "minimum"}};
+  auto found = functions.find(call.attributes.get<std::string>("reduction"));
+  if (found != functions.end())
+    update = findElementFunction(found->second)
+                 ->apply(result.dtype, result.values[static_cast<size_t>(place)], update);
+  result.set(place, update);
+}
+
 static Results scatter(const OpCall &call) {
   const Array &x = call.operand(0), &indices = call.operand(1), &updates = call.operand(2);
   checkIndices("scatter", indices, x.sizes[0]);
-  static const std::map<std::string_view, std::string_view> combines = {
-      {"add", "add"}, {"mul", "mul"}, {"max", "maximum"}, {"min", "minimum"}};
-  auto combine = combines.find(call.attributes.get<std::string>("reduction"));
-  const ElementFunction *function =
-      combine == combines.end() ? nullptr : findElementFunction(combine->second);
-
   Array result = x;
   int64_t columns = product(std::span(x.sizes).subspan(1));
-  for (int64_t position = 0; position < indices.numElements(); ++position)
-    for (int64_t column = 0; column < columns; ++column) {
-      auto place = static_cast<size_t>(indices.integerAt(position) * columns + column);
-      Scalar update = updates.values[static_cast<size_t>(position * columns + column)];
-      result.set(static_cast<int64_t>(place),
-                 function ? function->apply(x.dtype, result.values[place], update) : update);
-    }
+  for (int64_t i = 0; i < indices.numElements(); ++i)
+    for (int64_t column = 0; column < columns; ++column)
+      combine(call, result, indices.integerAt(i) * columns + column,
+              updates.values[static_cast<size_t>(i * columns + column)]);
+  return {result};
+}
+
+/// Where in x the element of each index is: at its own place, but along the axis at the index.
+static Sizes elementOffsets(const OpCall &call) {
+  const Array &x = call.operand(0), &indices = call.operand(1);
+  auto axis = static_cast<size_t>(call.axis());
+  Sizes strides = stridesOf(x.sizes);
+  int64_t stride = std::exchange(strides[axis], 0);
+  Sizes offsets = offsetsOf(indices.sizes, strides);
+  for (size_t i = 0; i < offsets.size(); ++i)
+    offsets[i] += indices.integerAt(static_cast<int64_t>(i)) * stride;
+  return offsets;
+}
+
+static Results gatherElements(const OpCall &call) {
+  checkIndices("gather_elements", call.operand(1),
+               call.operand(0).sizes[static_cast<size_t>(call.axis())]);
+  return moved(call, elementOffsets(call));
+}
+
+static Results scatterElements(const OpCall &call) {
+  checkIndices("scatter_elements", call.operand(1),
+               call.operand(0).sizes[static_cast<size_t>(call.axis())]);
+  Array result = call.operand(0);
+  Sizes offsets = elementOffsets(call);
+  for (size_t i = 0; i < offsets.size(); ++i)
+    combine(call, result, offsets[i], call.operand(2).values[i]);
   return {result};
 }
 
 std::span<const OpEntry> indexedFunctions() {
-  static const OpEntry entries[] = {{"gather", gather}, {"scatter", scatter}};
+  static const OpEntry entries[] = {{"gather", gather},
+                                    {"scatter", scatter},
+                                    {"gather_elements", gatherElements},
+                                    {"scatter_elements", scatterElements}};
   return entries;
 }
 

@@ -218,6 +218,24 @@ def Kiln_ScatterOp : Kiln_TypedOp<"scatter"> {
   }];
 }
 
+def Kiln_GatherElementsOp : Kiln_TypedOp<"gather_elements"> {
+  let summary = "elements along an axis, each by an index of its own";
+  let arguments = (ins Kiln_Tensor:$x, Kiln_Tensor:$indices, I64Attr:$axis);
+  let assemblyFormat = [{
+    $x `[` $indices `]` `axis` $axis attr-dict `:` functional-type(operands, $result)
+  }];
+}
+
+def Kiln_ScatterElementsOp : Kiln_TypedOp<"scatter_elements"> {
+  let summary = "x with elements along an axis replaced or combined, each by an index of its own";
+  let arguments = (ins Kiln_Tensor:$x, Kiln_Tensor:$indices, Kiln_Tensor:$updates, I64Attr:$axis,
+                       StrAttr:$reduction);
+  let assemblyFormat = [{
+    $x `[` $indices `]` `axis` $axis $reduction $updates attr-dict
+    `:` functional-type(operands, $result)
+  }];
+}
+
 //===----------------------------------------------------------------------===//
 // Contractions and rows
 //===----------------------------------------------------------------------===//

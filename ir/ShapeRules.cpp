@@ -39,6 +39,8 @@ const std::unordered_map<std::string_view, Entry> &table() {
       {"concat", {{1, -1}, concat}},
       {"gather", {{2, 2}, gather}},
       {"scatter", {{3, 3}, scatter}},
+      {"gather_elements", {{2, 2}, gatherElements}},
+      {"scatter_elements", {{3, 3}, scatterElements}},
       {"matmul", {{2, 2}, matmul}},
       {"linear", {{2, -1}, linear}},
       {"attention", {{3, 4}, attention}},

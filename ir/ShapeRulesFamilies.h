@@ -91,6 +91,8 @@ std::vector<TensorType> concat(const Use &use);
 // By index
 std::vector<TensorType> gather(const Use &use);
 std::vector<TensorType> scatter(const Use &use);
+std::vector<TensorType> gatherElements(const Use &use);
+std::vector<TensorType> scatterElements(const Use &use);
 // Products
 std::vector<TensorType> matmul(const Use &use);
 std::vector<TensorType> linear(const Use &use);

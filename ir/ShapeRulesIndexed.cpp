@@ -16,6 +16,17 @@ std::vector<TensorType> gather(const Use &use) {
   return {{table.dtype, concatenate(front.vec(), trailing(table.shape, axis + 1)), table.device}};
 }
 
+/// The attribute `reduction`, and that x has a dtype for it.
+static void requireReduction(const Use &use, const char *name, const char *dtype) {
+  const auto &reduction = use.attributes.get<std::string>("reduction");
+  constexpr std::array<std::string_view, 5> reductions = {"none", "add", "mul", "max", "min"};
+  if (std::find(reductions.begin(), reductions.end(), reduction) == reductions.end())
+    fail(ErrorKind::value, name, "expected one of the reductions {}, got {}",
+         fmt::join(reductions, ", "), reduction);
+  if (reduction != "none")
+    requireNumber(use[0], "x", dtype);
+}
+
 std::vector<TensorType> scatter(const Use &use) {
   const TensorType &x = use[0], &indices = use[1], &updates = use[2];
   if (x.rank() < 1)
@@ -29,13 +40,37 @@ std::vector<TensorType> scatter(const Use &use) {
   if (updates.shape != rows)
     fail(ErrorKind::value, "C5", "expected updates of shape {}, a row of x for each index: {}, {}",
          rows.str(), show("x", x, "indices", indices), show("updates", updates));
-  const auto &reduction = use.attributes.get<std::string>("reduction");
-  constexpr std::array<std::string_view, 5> reductions = {"none", "add", "mul", "max", "min"};
-  if (std::find(reductions.begin(), reductions.end(), reduction) == reductions.end())
-    fail(ErrorKind::value, "C6", "expected one of the reductions {}, got {}",
-         fmt::join(reductions, ", "), reduction);
-  if (reduction != "none")
-    requireNumber(x, "x", "C7");
+  requireReduction(use, "C6", "C7");
+  return {x};
+}
+
+/// C1 to C4 of both operations on elements.
+static void requireElementIndices(const Use &use) {
+  const TensorType &x = use[0], &indices = use[1];
+  int64_t axis = axisOf(use, x, "x", "C1");
+  if (!isInteger(indices.dtype))
+    fail(ErrorKind::value, "C2", "indices must be integers: {}", show("indices", indices));
+  if (indices.rank() != x.rank())
+    fail(ErrorKind::value, "C3", "ranks differ: {}", show("x", x, "indices", indices));
+  for (int64_t a = 0; a < x.rank(); ++a)
+    if (a != axis && !assumeNonNegative(use, x.shape[a] - indices.shape[a]))
+      fail(ErrorKind::value, "C4", "there are more indices than elements along axis {}: {}", a,
+           show("x", x, "indices", indices));
+}
+
+std::vector<TensorType> gatherElements(const Use &use) {
+  requireElementIndices(use);
+  return {{use[0].dtype, use[1].shape, use[0].device}};
+}
+
+std::vector<TensorType> scatterElements(const Use &use) {
+  requireElementIndices(use);
+  const TensorType &x = use[0], &indices = use[1], &updates = use[2];
+  requireSameDType(x, "x", updates, "updates", "C5");
+  if (updates.shape != indices.shape)
+    fail(ErrorKind::value, "C6", "expected an update for each index: {}",
+         show("indices", indices, "updates", updates));
+  requireReduction(use, "C7", "C8");
   return {x};
 }
 

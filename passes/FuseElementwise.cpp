@@ -20,7 +20,8 @@ bool isElementwise(Operation *op) { return op->hasTrait<ir::KilnElementwise>(); 
 
 /// Moves or makes elements without computing: read in place by whatever needs them.
 bool isMovement(Operation *op) {
-  return isa<ir::BroadcastToOp, ir::PermuteOp, ir::SliceOp, ir::ConcatOp, ir::GatherOp>(op);
+  return isa<ir::BroadcastToOp, ir::PermuteOp, ir::SliceOp, ir::ConcatOp, ir::GatherOp,
+             ir::GatherElementsOp>(op);
 }
 
 /// An elementwise operation or a movement: what may become part of a kernel, or one of its own.
@@ -35,7 +36,8 @@ bool isCostly(Operation *op) {
 }
 
 bool isRowAnchor(Operation *op) {
-  return op->hasTrait<ir::KilnReduction>() || isa<ir::SoftmaxOp, ir::LayerNormOp>(op);
+  return op->hasTrait<ir::KilnReduction>() ||
+         isa<ir::SoftmaxOp, ir::LayerNormOp, ir::CumsumOp, ir::ArgsortOp>(op);
 }
 
 /// Whether a fusion goes through rows; those with a product are complete already.

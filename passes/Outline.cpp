@@ -99,7 +99,7 @@ private:
       if (other.getFunctionType() == type &&
           OperationEquivalence::isRegionEquivalentTo(&other.getBody(), &kernel.getBody(),
                                                      OperationEquivalence::IgnoreLocations) &&
-          gatherLocations(other) == gatherLocations(kernel)) {
+          indexLocations(other) == indexLocations(kernel)) {
         kernel.erase();
         return other;
       }
@@ -111,12 +111,13 @@ private:
     return kernel;
   }
 
-  /// An index that is out of range is reported with the place of its gather: kernels that gather at
-  /// several places are not shared.
-  static SmallVector<Location> gatherLocations(func::FuncOp kernel) {
+  /// An index that is out of range is reported with the place of its operation: kernels with
+  /// indices of several places are not shared.
+  static SmallVector<Location> indexLocations(func::FuncOp kernel) {
     SmallVector<Location> locations;
-    for (auto gather : kernel.getOps<ir::GatherOp>())
-      locations.push_back(gather.getLoc());
+    for (Operation &op : kernel.getBody().front())
+      if (isa<ir::GatherOp, ir::ScatterOp, ir::GatherElementsOp, ir::ScatterElementsOp>(op))
+        locations.push_back(op.getLoc());
     return locations;
   }
 

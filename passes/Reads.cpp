@@ -33,7 +33,8 @@ Reads::Reads(ir::FusionOp fusion) {
 /// Where the operands of an operation that is read at `places` are read.
 void Reads::visit(Operation &op, const Places &places) {
   bool isElementwise = op.hasTrait<ir::KilnElementwise>();
-  if (!isElementwise && !op.hasTrait<ir::KilnView>() && !isa<ir::ConcatOp, ir::GatherOp>(op)) {
+  if (!isElementwise && !op.hasTrait<ir::KilnView>() &&
+      !isa<ir::ConcatOp, ir::GatherOp, ir::GatherElementsOp>(op)) {
     // An anchor: it goes through its operand once.
     for (Value operand : op.getOperands())
       add(operand, {next++, shapeOf(op.getOperand(0)).numElements(), false});
@@ -47,7 +48,8 @@ void Reads::visit(Operation &op, const Places &places) {
         add(operand, place);
         continue;
       }
-      Place inner = {next++, place.elements, place.oneByOne};
+      // Each lane of gather_elements has an index of its own.
+      Place inner = {next++, place.elements, place.oneByOne || isa<ir::GatherElementsOp>(op)};
       if (concat) {
         if (place.elements == shape.numElements())
           inner.elements = shapeOf(operand).numElements();

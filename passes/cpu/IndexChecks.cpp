@@ -10,20 +10,20 @@ using namespace mlir;
 namespace kiln::passes {
 namespace {
 
-/// "[gather] indices [4, 16] i64 into axis 0 of table [10, 3] f32"
-std::string describe(Operation *gather, int64_t axis) {
-  TensorType table = ElementEmitter::typeOf(gather->getOperand(0));
-  TensorType indices = ElementEmitter::typeOf(gather->getOperand(1));
-  return "[gather] indices " + indices.str() + " into axis " + std::to_string(axis) + " of table " +
-         table.str();
+/// A gather's table, or a scatter's x.
+std::string describe(Operation *op, int64_t axis) {
+  std::string name = op->getName().stripDialect().str();
+  TensorType table = ElementEmitter::typeOf(op->getOperand(0));
+  TensorType indices = ElementEmitter::typeOf(op->getOperand(1));
+  return "[" + name + "] indices " + indices.str() + " into axis " + std::to_string(axis) +
+         (name == "gather" ? " of table " : " of x ") + table.str();
 }
 
-void emitCheck(FunctionEmitter &f, ElementEmitter &elements, Operation *gather) {
-  int64_t axis = gather->getAttrOfType<IntegerAttr>("axis").getInt();
-  Value indices = gather->getOperand(1);
+void emitCheck(FunctionEmitter &f, ElementEmitter &elements, Operation *op, int64_t axis) {
+  Value indices = op->getOperand(1);
   TensorType type = ElementEmitter::typeOf(indices);
-  Value bound = f.dimValue(ElementEmitter::typeOf(gather->getOperand(0)).shape[axis]);
-  int64_t site = f.lowering.addIndexSite(describe(gather, axis), gather->getLoc());
+  Value bound = f.dimValue(ElementEmitter::typeOf(op->getOperand(0)).shape[axis]);
+  int64_t site = f.lowering.addIndexSite(describe(op, axis), op->getLoc());
 
   auto indexAt = [&](Value position) {
     Coords at;
@@ -51,8 +51,12 @@ void emitIndexChecks(FunctionEmitter &launcher, Block &kernelBody) {
   elements.provideArguments(kernelBody);
   // In program order: an index that is itself gathered is checked after its own indices.
   for (Operation &op : kernelBody)
-    if (op.getName().getStringRef() == "kiln.gather")
-      emitCheck(launcher, elements, &op);
+    if (auto gather = dyn_cast<ir::GatherOp>(op))
+      emitCheck(launcher, elements, gather, static_cast<int64_t>(gather.getAxis()));
+    else if (isa<ir::ScatterOp>(op))
+      emitCheck(launcher, elements, &op, /*axis=*/0);
+    else if (isa<ir::GatherElementsOp, ir::ScatterElementsOp>(op))
+      emitCheck(launcher, elements, &op, op.getAttrOfType<IntegerAttr>("axis").getInt());
 }
 
 } // namespace kiln::passes

@@ -27,8 +27,17 @@ KernelEmitter findKernelEmitter(mlir::Operation *anchor);
 llvm::SmallVector<mlir::Value> emitRowCoords(FunctionEmitter &f, mlir::ArrayRef<Dim> outer,
                                              mlir::Value row);
 
+/// The buffers of the kernel's results, in a body.
+llvm::SmallVector<mlir::Value> outputBuffers(FunctionEmitter &f, Kernel &kernel);
+/// Every result of the kernel at `at`; `elements` has been provided with the anchor's result.
+void storeResults(FunctionEmitter &f, ElementEmitter &elements, Kernel &kernel,
+                  mlir::ArrayRef<mlir::Value> outputs, const Coords &at);
+
 mlir::LogicalResult emitLoopKernel(ModuleLowering &lowering, Kernel &kernel);      // no anchor
-mlir::LogicalResult emitRowKernel(ModuleLowering &lowering, Kernel &kernel);       // LoopRows.cpp
+mlir::LogicalResult emitRowKernel(ModuleLowering &lowering, Kernel &kernel);       // RowKernel.cpp
+mlir::LogicalResult emitCumsumKernel(ModuleLowering &lowering, Kernel &kernel);    // Cumsum.cpp
+mlir::LogicalResult emitArgsortKernel(ModuleLowering &lowering, Kernel &kernel);   // Argsort.cpp
+mlir::LogicalResult emitScatterKernel(ModuleLowering &lowering, Kernel &kernel);   // Scatter.cpp
 mlir::LogicalResult emitLinearKernel(ModuleLowering &lowering, Kernel &kernel);    // Linear.cpp
 mlir::LogicalResult emitMatmulKernel(ModuleLowering &lowering, Kernel &kernel);    // Matmul.cpp
 mlir::LogicalResult emitAttentionKernel(ModuleLowering &lowering, Kernel &kernel); // Attention.cpp

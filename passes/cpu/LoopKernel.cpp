@@ -84,9 +84,7 @@ LogicalResult emitLoopKernel(ModuleLowering &lowering, Kernel &kernel) {
       provideFlat(elements, f, kernel);
     else
       elements.provideArguments(kernel.body());
-    SmallVector<Value> outputs;
-    for (unsigned i = 0; i < terminator->getNumOperands(); ++i)
-      outputs.push_back(f.buffer(kernel.numOperands() + i));
+    SmallVector<Value> outputs = outputBuffers(f, kernel);
     Value columnCount = f.dimValue(columns);
     Value blocks = f.max(f.ceilDiv(columnCount, f.constant(taskColumns)), f.constant(1));
     f.loop(f.begin, f.end, f.constant(1), [&](Value task) {

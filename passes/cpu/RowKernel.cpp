@@ -51,23 +51,8 @@ struct RowKernel {
   void emitColumns(FunctionEmitter &f, ArrayRef<Value> outputs, SmallVector<Value> index,
                    Value mask);
   void emitExtremumIndex(FunctionEmitter &f, ArrayRef<Value> outputs, SmallVector<Value> index);
-  void storeResults(FunctionEmitter &f, ElementEmitter &elements, ArrayRef<Value> outputs,
-                    const Coords &at);
   Value finishReduction(FunctionEmitter &f, Value combined);
 };
-
-/// Every result of the kernel at `at`, the anchor's result being provided.
-void RowKernel::storeResults(FunctionEmitter &f, ElementEmitter &elements, ArrayRef<Value> outputs,
-                             const Coords &at) {
-  for (auto [result, output] : llvm::zip(kernel.terminator()->getOperands(), outputs)) {
-    TensorType type = ElementEmitter::typeOf(result);
-    Value position = f.constant(0);
-    for (int64_t i = 0; i < type.rank(); ++i)
-      position = f.add(f.mul(position, f.dimValue(type.shape[i])), at.index[i]);
-    elements.storeAt(elements.emit(result, at), type.dtype,
-                     f.offset(output, position, sizeBytes(type.dtype)), at.mask);
-  }
-}
 
 Value RowKernel::finishReduction(FunctionEmitter &f, Value combined) {
   if (name == "mean") {
@@ -104,7 +89,7 @@ void RowKernel::emitRow(FunctionEmitter &f, ArrayRef<Value> outputs, SmallVector
     Coords one;
     one.index = index;
     one.index.back() = f.constant(0);
-    return storeResults(f, elements, outputs, one);
+    return storeResults(f, elements, kernel, outputs, one);
   }
 
   // The row is read several times: what is computed goes to this worker's scratch row first, in
@@ -152,7 +137,7 @@ void RowKernel::emitRow(FunctionEmitter &f, ArrayRef<Value> outputs, SmallVector
     return roundTo(f, result(coords), resultType.dtype);
   });
   f.vectorLoop(count, [&](Value column, Value mask) {
-    storeResults(f, elements, outputs, at(column, mask));
+    storeResults(f, elements, kernel, outputs, at(column, mask));
   });
 }
 
@@ -183,7 +168,7 @@ void RowKernel::emitColumns(FunctionEmitter &f, ArrayRef<Value> outputs, SmallVe
   if (auto reduce = reduction()) {
     Value result = finishReduction(f, combineAll(*reduce, element));
     elements.provide(anchor->getResult(0), [&](const Coords &) { return result; });
-    return storeResults(f, elements, outputs, at(f.constant(0)));
+    return storeResults(f, elements, kernel, outputs, at(f.constant(0)));
   }
   Value greatest = combineAll(Reduction::max, element); // softmax
   auto power = [&](Value position) {
@@ -198,7 +183,7 @@ void RowKernel::emitColumns(FunctionEmitter &f, ArrayRef<Value> outputs, SmallVe
       Value quotient = arith::DivFOp::create(f.b, power(position), sum);
       return roundTo(f, quotient, resultType.dtype);
     });
-    storeResults(f, row, outputs, at(position));
+    storeResults(f, row, kernel, outputs, at(position));
   });
 }
 
@@ -236,7 +221,7 @@ void RowKernel::emitExtremumIndex(FunctionEmitter &f, ArrayRef<Value> outputs,
   Coords one;
   one.index = index;
   one.index[axis] = f.constant(0);
-  storeResults(f, elements, outputs, one);
+  storeResults(f, elements, kernel, outputs, one);
 }
 
 LogicalResult RowKernel::emit() {
@@ -253,9 +238,7 @@ LogicalResult RowKernel::emit() {
   Dim inner = alongRows ? Dim(1) : type.shape[-1];
   {
     FunctionEmitter f = FunctionEmitter::body(lowering, loc, kernel.name);
-    SmallVector<Value> outputs;
-    for (unsigned i = 0; i < kernel.terminator()->getNumOperands(); ++i)
-      outputs.push_back(f.buffer(kernel.numOperands() + i));
+    SmallVector<Value> outputs = outputBuffers(f, kernel);
     Value innerCount = f.dimValue(inner);
     Value step = f.constant(byColumns ? f.lanes() : 1);
     Value blocks = f.ceilDiv(innerCount, step);

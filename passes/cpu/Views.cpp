@@ -188,6 +188,19 @@ Value emitGatherOp(ElementEmitter &elements, FunctionEmitter &f, Operation *op, 
   return elements.emit(table, inner);
 }
 
+/// Each lane has an index of its own.
+Value emitGatherElements(ElementEmitter &elements, FunctionEmitter &f, Operation *op,
+                         const Coords &at) {
+  Value x = op->getOperand(0), indices = op->getOperand(1);
+  if (at.isVector())
+    return emitLanes(f, x, at,
+                     [&](const Coords &one) { return emitGatherElements(elements, f, op, one); });
+  Coords inner = at;
+  inner.index[op->getAttrOfType<IntegerAttr>("axis").getInt()] =
+      toIndex(f, elements.emit(indices, at), ElementEmitter::typeOf(indices).dtype);
+  return elements.emit(x, inner);
+}
+
 /// An i64 (scalar, or one for each lane) as a value of `dtype`.
 Value fromIndex(FunctionEmitter &f, Value index, DType dtype) {
   return emitCast(f, index, DType::int64, dtype);
@@ -283,6 +296,7 @@ ViewEmitter findViewEmitter(StringRef op) {
       {"reshape", emitReshape},
       {"concat", emitConcat},
       {"gather", emitGatherOp},
+      {"gather_elements", emitGatherElements},
       {"iota", emitIota},
       {"size", emitSize},
       {"constant", emitConstant},
