@@ -9,16 +9,10 @@
 
 #include <fmt/format.h>
 #include <mutex>
-#include <sstream>
 
 namespace kiln::nn::embedding {
 
 using kiln::detail::Call;
-
-std::ostream &operator<<(std::ostream &os, QuantizationEncoding encoding) {
-  constexpr const char *names[] = {"Q4_0", "Q8_0", "Q4_K", "Q5_K", "Q6_K"};
-  return os << names[static_cast<std::size_t>(encoding)];
-}
 
 Embedding::Embedding(Tensor table, Where where) : weights(std::move(table)) {
   Call call("Embedding", where);
@@ -50,11 +44,9 @@ EmbeddingV2::EmbeddingV2(const EmbeddingV2Options &options, Where where)
   };
   check("vocabSize", options.vocabSize);
   check("hiddenDim", options.hiddenDim);
-  if (options.quantizationEncoding) {
-    std::ostringstream text;
-    text << *options.quantizationEncoding;
-    call.fail(ErrorKind::value, "quantizationEncoding " + text.str() + " is not supported yet");
-  }
+  if (options.quantizationEncoding)
+    call.fail(ErrorKind::value, fmt::format("quantizationEncoding {} is not supported yet",
+                                            kiln::name(*options.quantizationEncoding)));
   DType dtype = options.dtype.value_or(defaults().first);
   weight = kiln::detail::lazyRandom(
       kiln::detail::Distribution::normal,

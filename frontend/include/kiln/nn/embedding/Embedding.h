@@ -1,6 +1,7 @@
 #pragma once
 
 #include "kiln/Module.h"
+#include "kiln/Quantization.h"
 
 #include <memory>
 #include <optional>
@@ -9,9 +10,7 @@
 /// Tables that are looked up by index, as graphs and models of MAX have them.
 namespace kiln::nn::embedding {
 
-/// GGUF's block formats: a table of one stays packed in memory.
-enum class QuantizationEncoding : uint8_t { Q4_0, Q8_0, Q4_K, Q5_K, Q6_K };
-std::ostream &operator<<(std::ostream &os, QuantizationEncoding encoding);
+using kiln::QuantizationEncoding;
 
 /// Rows of a table that is there already, on its device.
 /// Shapes: weights [vocab, dims...]; indices [...] of integers -> [..., dims...].
