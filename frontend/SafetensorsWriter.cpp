@@ -1,14 +1,10 @@
+#include "frontend/AtomicFile.h"
 #include "frontend/Evaluate.h"
 #include "kiln/Io.h"
 
 #include <algorithm>
-#include <atomic>
-#include <cerrno>
-#include <cstring>
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
-#include <unistd.h>
 
 namespace kiln::io {
 
@@ -19,60 +15,6 @@ std::string_view formatName(DType dtype) {
                                         "U32",  "U64", "F16", "BF16", "F32", "F64"};
   return names[static_cast<std::size_t>(dtype)];
 }
-
-/// A file under a temporary name, removed unless it is put in its place.
-class TemporaryFile {
-public:
-  explicit TemporaryFile(const std::string &path) : finalPath(path) {
-    static std::atomic<unsigned> counter{0};
-    path_ = fmt::format("{}.tmp.{}.{}", path, ::getpid(), counter++);
-    descriptor = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (descriptor < 0)
-      fail();
-  }
-  ~TemporaryFile() {
-    if (descriptor >= 0) {
-      ::close(descriptor);
-      ::unlink(path_.c_str());
-    }
-  }
-  TemporaryFile(const TemporaryFile &) = delete;
-  TemporaryFile &operator=(const TemporaryFile &) = delete;
-
-  void write(const void *bytes, std::size_t count) {
-    const char *from = static_cast<const char *>(bytes);
-    while (count) {
-      ssize_t written = ::write(descriptor, from, count);
-      if (written < 0 && errno == EINTR)
-        continue;
-      if (written <= 0)
-        fail();
-      from += written;
-      count -= static_cast<std::size_t>(written);
-    }
-  }
-
-  void commit() {
-    if (::fsync(descriptor) != 0 || ::rename(path_.c_str(), finalPath.c_str()) != 0)
-      fail();
-    ::close(descriptor);
-    descriptor = -1;
-  }
-
-private:
-  [[noreturn]] void fail() {
-    int error = errno;
-    if (descriptor >= 0) { // the destructor does not run for a constructor that throws
-      ::close(descriptor);
-      ::unlink(path_.c_str());
-      descriptor = -1;
-    }
-    throw IoError(fmt::format("[saveSafetensors] {}: {}", finalPath, std::strerror(error)));
-  }
-
-  std::string finalPath, path_;
-  int descriptor = -1;
-};
 
 } // namespace
 
@@ -114,7 +56,7 @@ void saveSafetensors(const std::string &path, const std::map<std::string, Tensor
   for (std::size_t i = 0; i < 8; ++i)
     size[i] = static_cast<unsigned char>(uint64_t{text.size()} >> (8 * i));
 
-  TemporaryFile file(path);
+  AtomicFile file(path, "saveSafetensors");
   file.write(size, sizeof(size));
   file.write(text.data(), text.size());
   for (auto &[name, tensor] : order)

@@ -4,6 +4,7 @@
 
 #include "kiln/Compile.h"
 #include "kiln/Defaults.h"
+#include "kiln/Gguf.h"
 #include "kiln/Graph.h"
 #include "kiln/Io.h"
 #include "kiln/Module.h"
