@@ -7,7 +7,8 @@ import pathlib
 import random
 import struct
 
-DTYPES = {"F32": "f", "I64": "q"}
+# bfloat16 as its bits.
+DTYPES = {"F32": "f", "F64": "d", "BF16": "H", "U8": "B", "I32": "i", "I64": "q"}
 
 
 def write_safetensors(path: pathlib.Path, tensors: dict[str, tuple[str, list[int], list]]) -> None:
