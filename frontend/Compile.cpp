@@ -106,6 +106,31 @@ ir::Graph buildGraph(const PendingGraph &pending, std::size_t numArguments,
   return graph;
 }
 
+/// What the nodes assume of symbolic sizes, apart from what the caller has promised.
+std::vector<Requirement> requirementsOf(const PendingGraph &pending,
+                                        const std::vector<Constraint> &promised) {
+  std::vector<Requirement> result;
+  for (const std::shared_ptr<Node> &node : pending.nodes)
+    for (const Constraint &assumption : node->assumptions)
+      if (std::find(promised.begin(), promised.end(), assumption) == promised.end())
+        result.push_back(
+            {assumption,
+             node->requirement.empty() ? fmt::format("[{}]", node->op) : node->requirement,
+             !node->requirement.empty(), node->where});
+  return result;
+}
+
+/// The message for a call that breaks a constraint: what it was needed for, and where.
+std::string constraintMessage(const CompiledState &state, const runtime::ConstraintError &error,
+                              const std::source_location &where) {
+  for (const Requirement &known : state.requirements)
+    if (known.constraint == error.constraint)
+      return known.namesSizes
+                 ? fmt::format("{}: {}{}", known.message, error.sizes, atLocation(known.where))
+                 : fmt::format("{} {}{}", known.message, error.what(), atLocation(known.where));
+  return completed(error.what(), state.name, where);
+}
+
 } // namespace
 
 std::shared_ptr<const CompiledState>
@@ -167,6 +192,7 @@ compileRecorded(const std::vector<std::shared_ptr<Node>> &arguments,
   state->numResults = results.size();
   state->name = name;
   state->locations = locationsOf(pending);
+  state->requirements = requirementsOf(pending, options.constraints);
   state->stats.traceSeconds = secondsSince(start);
 
   runtime::CachedExecutable found;
@@ -222,6 +248,8 @@ void callCompiled(const CompiledState &state, const Tensor *const *arguments, Te
   std::vector<runtime::TensorValue> outputs;
   try {
     outputs = state.bound->run({inputs, state.numArguments});
+  } catch (const runtime::ConstraintError &error) {
+    throw ValueError(constraintMessage(state, error, where));
   } catch (const Error &) {
     rethrowWith([&](const std::string &message) {
       return completed(withLocations(message, state.locations), state.name, where);

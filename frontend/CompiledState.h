@@ -10,6 +10,14 @@
 
 namespace kiln::detail {
 
+/// A constraint that comes from an operation: what a call that breaks it is told.
+struct Requirement {
+  Constraint constraint;
+  std::string message; // without the sizes of the call
+  bool namesSizes;     // whether it lacks no more than them
+  std::source_location where;
+};
+
 /// What a CompiledModel is a handle on.
 struct CompiledState {
   std::shared_ptr<const runtime::BoundModel> bound;
@@ -17,7 +25,8 @@ struct CompiledState {
   CompileStats stats;
   std::string name;    // of the model
   Locations locations; // of the graph's nodes
-  ir::Graph graph;     // for `ir`
+  std::vector<Requirement> requirements;
+  ir::Graph graph; // for `ir`
   runtime::CompileRequest request;
 };
 

@@ -40,6 +40,9 @@ struct Node {
   std::vector<uint8_t> hints;
   /// What must hold of symbolic sizes: guards of the graph (ir/ShapeRules.h).
   std::vector<Constraint> assumptions;
+  /// What breaks if they do not hold, in the words of the layer that recorded this:
+  /// "[RotaryEmbedding] positions 0 to seq are beyond the table of 48". Empty: the op says it.
+  std::string requirement;
 
   std::function<std::shared_ptr<const runtime::Buffer>()> make;
 

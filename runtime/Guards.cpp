@@ -1,8 +1,9 @@
 #include "runtime/Guards.h"
 
-#include "kiln/Error.h"
+#include "runtime/core/DimExpr.h"
 
 #include <algorithm>
+#include <limits>
 
 #include <fmt/format.h>
 
@@ -112,7 +113,7 @@ void Guards::checkCall(const TensorValue *const *inputs, int64_t *symbols,
                      ? got >= constraint.low && got <= constraint.high
                      : constraint.low != 0 && got % constraint.low == 0;
     if (!holds)
-      failConstraint(bound, got);
+      failConstraint(bound, got, symbols);
   }
 }
 
@@ -143,15 +144,48 @@ void Guards::failSymbol(const Guard &guard, int64_t expected, int64_t got, bool 
                                from, got));
 }
 
-void Guards::failConstraint(const Bound &bound, int64_t got) const {
+/// `seq <= 48` of `48 - seq`, which is at least 0.
+static std::string inequality(const Dim &dim) {
+  kiln::detail::Polynomial small, large;
+  for (kiln::detail::Term term : kiln::detail::DimExpr::polynomial(dim)) {
+    bool isNegative = term.coefficient < 0;
+    if (isNegative && term.coefficient != std::numeric_limits<int64_t>::min())
+      term.coefficient = -term.coefficient;
+    (isNegative ? small : large).push_back(std::move(term));
+  }
+  using kiln::detail::DimExpr;
+  return fmt::format("{} <= {}", DimExpr::make(small).str(), DimExpr::make(large).str());
+}
+
+std::string Guards::sizesOf(const Dim &dim, const int64_t *symbols) const {
+  std::string text;
+  for (const std::string &name : dim.names()) {
+    auto found = std::find(artifact.symbols.begin(), artifact.symbols.end(), name);
+    auto symbol = found - artifact.symbols.begin();
+    const Guard *first = definition(symbol);
+    text += fmt::format("{}{} is {}", text.empty() ? "" : ", ", name, symbols[symbol]);
+    if (first)
+      text += fmt::format(" ({}, dim {})", inputName(first->input), first->axis);
+  }
+  return text;
+}
+
+void Guards::failConstraint(const Bound &bound, int64_t got, const int64_t *symbols) const {
   const Constraint &constraint = bound.constraint;
-  std::string expected = constraint.kind == Constraint::Kind::between
+  std::string sizes = sizesOf(constraint.dim, symbols);
+  bool isBetween = constraint.kind == Constraint::Kind::between;
+  if (isBetween && constraint.dim.isAlgebraic() && constraint.low == 0 &&
+      constraint.high == std::numeric_limits<int64_t>::max())
+    throw ConstraintError(fmt::format("needs {}, but {}", inequality(constraint.dim), sizes),
+                          constraint, sizes);
+  std::string expected = isBetween
                              ? fmt::format("between {} and {}", constraint.low, constraint.high)
                              : fmt::format("a multiple of {}", constraint.low);
   const Guard *first = definition(bound.size.symbol());
-  throw ValueError(fmt::format("{}symbolic dimension \"{}\": expected {}, got {}",
-                               first ? inputName(first->input) + ": " : "", constraint.dim.str(),
-                               expected, got));
+  throw ConstraintError(fmt::format("{}symbolic dimension \"{}\": expected {}, got {}",
+                                    first ? inputName(first->input) + ": " : "",
+                                    constraint.dim.str(), expected, got),
+                        constraint, sizes);
 }
 
 } // namespace kiln::runtime

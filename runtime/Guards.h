@@ -1,5 +1,6 @@
 #pragma once
 
+#include "kiln/Error.h"
 #include "runtime/Artifact.h"
 #include "runtime/Buffer.h"
 #include "runtime/DimProgram.h"
@@ -9,6 +10,15 @@
 #include <vector>
 
 namespace kiln::runtime {
+
+/// Sizes that break a constraint of the artifact.
+class ConstraintError : public ValueError {
+public:
+  ConstraintError(const std::string &message, Constraint constraint, std::string sizes)
+      : ValueError(message), constraint(std::move(constraint)), sizes(std::move(sizes)) {}
+  Constraint constraint;
+  std::string sizes; // `seq is 60 (argument 0, dim 1), start is 2 (argument 1, dim 0)`
+};
 
 /// What has to hold before an artifact's entry is called, as flat lists: dtype, device, rank,
 /// static dims, equal names equal sizes, constraints. Solves the symbols on the way.
@@ -49,7 +59,9 @@ private:
 
   void checkType(const Guard &guard, const TensorValue &value) const;
   [[noreturn]] void failSymbol(const Guard &guard, int64_t expected, int64_t got, bool given) const;
-  [[noreturn]] void failConstraint(const Bound &bound, int64_t got) const;
+  [[noreturn]] void failConstraint(const Bound &bound, int64_t got, const int64_t *symbols) const;
+  /// The sizes that an expression is made of, and where they come from.
+  std::string sizesOf(const Dim &dim, const int64_t *symbols) const;
   /// The guard that gives a symbol its value; null if none does.
   const Guard *definition(int64_t symbol) const;
 
