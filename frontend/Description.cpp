@@ -27,14 +27,16 @@ std::string simpleTypeName(std::string_view pretty) {
   return std::string(text.substr(nameStart, end - nameStart));
 }
 
+/// The next of the names that KILN_FIELDS was given; of `this->weight` and `Base::weight` the last
+/// part.
 std::string nextFieldName(std::string_view &names) {
   std::size_t comma = names.find(',');
   std::string_view name = names.substr(0, comma);
   names.remove_prefix(comma == std::string_view::npos ? names.size() : comma + 1);
-  std::size_t first = name.find_first_not_of(" \t\n");
   std::size_t last = name.find_last_not_of(" \t\n");
-  return first == std::string_view::npos ? std::string()
-                                         : std::string(name.substr(first, last - first + 1));
+  name = name.substr(0, last == std::string_view::npos ? 0 : last + 1);
+  std::size_t first = name.find_last_of(" \t\n:>.");
+  return std::string(first == std::string_view::npos ? name : name.substr(first + 1));
 }
 
 std::string streamed(void (*print)(std::ostream &, const void *), const void *value) {
@@ -77,19 +79,19 @@ void Description::addChildren(std::string_view name, const std::vector<ModuleRef
   entries.push_back(std::move(entry));
 }
 
+/// What stands behind the name of an entry.
+std::string Description::line(const Entry &entry) {
+  std::string text = entry.text + (entry.isList ? "[" : "");
+  for (std::size_t i = 0; i < entry.children.size(); ++i)
+    text += (i ? ", " : "") + entry.children[i].line();
+  return text + (entry.isList ? "]" : "");
+}
+
 std::string Description::line() const {
-  std::string text = typeName + "(";
-  bool isFirst = true;
-  for (const Entry &entry : entries) {
-    text += std::exchange(isFirst, false) ? "" : ", ";
-    if (!entry.name.empty())
-      text += entry.name + "=";
-    text += entry.text + (entry.isList ? "[" : "");
-    for (std::size_t i = 0; i < entry.children.size(); ++i)
-      text += (i ? ", " : "") + entry.children[i].line();
-    text += entry.isList ? "]" : "";
-  }
-  return text + ")";
+  std::string text;
+  for (const Entry &entry : entries)
+    text += (text.empty() ? "" : ", ") + (entry.name.empty() ? "" : entry.name + "=") + line(entry);
+  return typeName + "(" + text + ")";
 }
 
 std::string Description::str(std::size_t columns, std::size_t indent) const {
@@ -106,8 +108,11 @@ std::string Description::str(std::size_t columns, std::size_t indent) const {
   for (std::size_t i = 0; i < entries.size(); ++i) {
     const Entry &entry = entries[i];
     std::string prefix = entry.name.empty() ? "" : entry.name + "=";
-    text += newLine(inner) + prefix + entry.text;
-    if (!entry.isList) {
+    text += newLine(inner) + prefix;
+    if (std::string oneLine = line(entry); oneLine.size() <= room(inner, prefix.size())) {
+      text += oneLine;
+    } else if (!entry.isList) {
+      text += entry.text;
       for (const Description &child : entry.children)
         text += child.str(room(inner, prefix.size()), inner);
     } else {

@@ -68,10 +68,14 @@ Tensor rmsNorm(const Tensor &x, const Tensor &weight, double epsilon, Where wher
   if (type.rank() < 1 || call.type(weight).shape != Shape{type.shape[-1]})
     call.fail(ErrorKind::value, fmt::format("weight {} does not match dimension of reduction: x {}",
                                             weight.type().str(), type.str()));
-  Tensor square = alongAxis(call, "mean", call.record("mul", {x, x}), -1);
-  Tensor scale = call.record(
-      "rsqrt", {call.record("add", {square, call.scalar(epsilon, type.dtype, type.device)})});
-  return call.binary("mul", call.record("mul", {x, scale}), weight);
+  // The squares of float16 and bfloat16 are summed in float32; what is normalised is rounded once.
+  bool isNarrow = type.dtype == DType::float16 || type.dtype == DType::bfloat16;
+  DType wide = isNarrow ? DType::float32 : type.dtype;
+  Tensor values = call.cast(x, wide);
+  Tensor square = alongAxis(call, "mean", call.record("mul", {values, values}), -1);
+  Tensor scale =
+      call.record("rsqrt", {call.record("add", {square, call.scalar(epsilon, wide, type.device)})});
+  return call.binary("mul", call.cast(call.record("mul", {values, scale}), type.dtype), weight);
 }
 
 Tensor matmul(const Tensor &x, const Tensor &y, Where where) {

@@ -1,4 +1,5 @@
 #include "kiln/nn/GroupNorm.h"
+#include "frontend/nn/Parameters.h"
 #include "kiln/Ops.h"
 
 #include <fmt/format.h>
@@ -6,16 +7,15 @@
 namespace kiln::nn {
 
 GroupNorm::GroupNorm(int64_t numGroups, int64_t numChannels, const GroupNormOptions &options,
-                     std::optional<DType> dtype, std::optional<Device> device)
+                     std::optional<DType> dtype, std::optional<Device> device, Where where)
     : groups(numGroups), channels(numChannels), options(options) {
   if (groups < 1 || channels < 1 || channels % groups)
-    throw ValueError(fmt::format("[GroupNorm] num_channels {} must be divisible by num_groups {}",
-                                 channels, groups));
-  if (!(options.eps > 0))
-    throw ValueError("[GroupNorm] epsilon must be positive");
+    throw ValueError(fmt::format("[GroupNorm] num_channels {} must be divisible by num_groups {}{}",
+                                 channels, groups, atLocation(where)));
+  checkEpsilon("GroupNorm", options.eps, where);
   if (options.affine) {
-    weight = Tensor::ones({channels}, dtype, device);
-    bias = Tensor::zeros({channels}, dtype, device);
+    weight = Tensor::ones({channels}, dtype, device, where);
+    bias = Tensor::zeros({channels}, dtype, device, where);
   }
 }
 

@@ -1,10 +1,9 @@
-#include "frontend/RandomFill.h"
+#include "frontend/nn/Parameters.h"
 #include "kiln/Ops.h"
 #include "kiln/nn/Activations.h"
 #include "kiln/nn/Embedding.h"
 #include "kiln/nn/Linear.h"
 #include "kiln/nn/MultiHeadAttention.h"
-#include "kiln/nn/Norm.h"
 
 #include <algorithm>
 #include <cmath>
@@ -16,32 +15,34 @@ namespace kiln::nn {
 using kiln::detail::Distribution;
 using kiln::detail::lazyRandom;
 
-/// Errors: TypeError for a symbolic or negative dim.
-static TensorType parameterType(const char *layer, const Shape &shape, std::optional<DType> dtype,
-                                std::optional<Device> device) {
+TensorType parameterType(const char *layer, const Shape &shape, std::optional<DType> dtype,
+                         std::optional<Device> device, Where where) {
   for (const Dim &dim : shape)
     if (!dim.isStatic() || dim.value() < 0)
-      throw TypeError(fmt::format("[{}] dims of parameters are non-negative numbers, not {}", layer,
-                                  dim.str()));
+      throw TypeError(fmt::format("[{}] dims of parameters are non-negative numbers, not {}{}",
+                                  layer, dim.str(), atLocation(where)));
   return kiln::detail::parameterType(shape, dtype, device);
 }
 
 Linear::Linear(const Dim &in, const Dim &out, bool hasBias, std::optional<DType> dtype,
-               std::optional<Device> device) {
-  TensorType weightType = parameterType("Linear", {out, in}, dtype, device);
+               std::optional<Device> device, Where where) {
+  TensorType weightType = parameterType("Linear", {out, in}, dtype, device, where);
   double range = in.value() > 0 ? 1 / std::sqrt(static_cast<double>(in.value())) : 0;
-  auto where = std::source_location::current();
   weight = lazyRandom(Distribution::uniform, weightType, -range, range, where);
   if (hasBias)
-    bias = lazyRandom(Distribution::uniform, parameterType("Linear", {out}, dtype, device), -range,
-                      range, where);
+    bias = lazyRandom(Distribution::uniform, parameterType("Linear", {out}, dtype, device, where),
+                      -range, range, where);
 }
 
-Linear::Linear(Tensor weight, std::optional<Tensor> bias)
+Linear::Linear(Tensor weight, std::optional<Tensor> bias, Where where)
     : weight(std::move(weight)), bias(std::move(bias)) {
-  if (this->weight.rank() != 2)
-    throw ValueError(
-        fmt::format("[Linear] the weight must be of rank 2, not {}", this->weight.type().str()));
+  const TensorType &type = this->weight.type();
+  if (type.rank() != 2)
+    throw ValueError(fmt::format("[Linear] the weight must be of rank 2, not {}{}", type.str(),
+                                 atLocation(where)));
+  if (this->bias && this->bias->shape() != Shape{type.shape[0]})
+    throw ValueError(fmt::format("[Linear] the bias {} does not fit the weight {}{}",
+                                 this->bias->type().str(), type.str(), atLocation(where)));
 }
 
 Tensor Linear::operator()(const Tensor &x, Where where) const {
@@ -53,26 +54,32 @@ void Linear::describe(Description &to) const {
   to.field("in_dim", inDim()).field("out_dim", outDim()).field("bias", bias.has_value(), true);
 }
 
-Embedding::Embedding(const Dim &vocabSize, const EmbeddingOptions &options) {
+Embedding::Embedding(const Dim &vocabSize, const EmbeddingOptions &options, Where where) {
   if (options.dim.has_value() == !options.dims.empty())
-    throw TypeError("[Embedding] exactly one of dim and dims must be given");
+    throw TypeError("[Embedding] exactly one of dim and dims must be given" + atLocation(where));
   std::vector<Dim> shape = {vocabSize};
   if (options.dim)
     shape.push_back(*options.dim);
   shape.insert(shape.end(), options.dims.begin(), options.dims.end());
-  weight =
-      lazyRandom(Distribution::normal,
-                 parameterType("Embedding", Shape(std::move(shape)), options.dtype, options.device),
-                 0, 1, std::source_location::current());
+  TensorType type =
+      parameterType("Embedding", Shape(std::move(shape)), options.dtype, options.device, where);
+  weight = lazyRandom(Distribution::normal, type, 0, 1, where);
+}
+
+Embedding::Embedding(Tensor table, Where where) : weight(std::move(table)) {
+  if (weight.rank() < 2)
+    throw ValueError(fmt::format("[Embedding] the table must be [vocab, dims...], not {}{}",
+                                 weight.type().str(), atLocation(where)));
 }
 
 Shape Embedding::dims() const {
   return Shape(std::vector<Dim>(weight.shape().begin() + 1, weight.shape().end()));
 }
 
-Dim Embedding::dim() const {
+Dim Embedding::dim(Where where) const {
   if (weight.rank() != 2)
-    throw TypeError(fmt::format("[Embedding] has several dims: {}", dims().str()));
+    throw TypeError(
+        fmt::format("[Embedding] has several dims: {}{}", dims().str(), atLocation(where)));
   return weight.shape()[1];
 }
 
@@ -88,78 +95,34 @@ void Embedding::describe(Description &to) const {
     to.field("dims", dims());
 }
 
-LayerNorm::LayerNorm(const Dim &dim, const LayerNormOptions &options, std::optional<DType> dtype,
-                     std::optional<Device> device)
-    : options(options), size(dim) {
-  if (!(options.eps > 0))
-    throw ValueError("[LayerNorm] epsilon must be positive");
-  parameterType("LayerNorm", {dim}, dtype, device);
-  if (options.elementwiseAffine)
-    weight = Tensor::ones({dim}, dtype, device);
-  if (options.elementwiseAffine && options.useBias)
-    bias = Tensor::zeros({dim}, dtype, device);
+static Linear projection(int64_t in, int64_t out, const MultiHeadAttentionOptions &options,
+                         Where where) {
+  return Linear(in, out, options.bias, options.dtype, options.device, where);
 }
 
-LayerNorm::LayerNorm(const Dim &dim, double eps) : LayerNorm(dim, LayerNormOptions{.eps = eps}) {}
-
-Tensor LayerNorm::operator()(const Tensor &x, Where where) const {
-  bool widens = !options.keepDtype && x.dtype() != DType::float32;
-  auto prepared = [&](const Tensor &t) { return widens ? t.cast(DType::float32, where) : t; };
-  Tensor y;
-  if (weight && bias)
-    y = layerNorm(prepared(x), prepared(*weight), prepared(*bias), options.eps, where);
-  else
-    y = layerNorm(prepared(x), options.eps, where);
-  if (weight && !bias)
-    y = Operand(y, where) * prepared(*weight);
-  return widens ? y.cast(x.dtype(), where) : y;
-}
-
-void LayerNorm::describe(Description &to) const {
-  LayerNormOptions usual;
-  to.field("dim", size)
-      .field("eps", options.eps, usual.eps)
-      .field("keep_dtype", options.keepDtype, true)
-      .field("elementwise_affine", options.elementwiseAffine, true)
-      .field("use_bias", options.useBias, true);
-}
-
-RMSNorm::RMSNorm(const Dim &dim, double eps, std::optional<DType> dtype,
-                 std::optional<Device> device)
-    : weight(Tensor::ones({dim}, dtype, device)), eps(eps) {}
-
-Tensor RMSNorm::operator()(const Tensor &x, Where where) const {
-  return rmsNorm(x, weight, eps, where);
-}
-
-void RMSNorm::describe(Description &to) const { to.field("dim", dim()).field("eps", eps, 1e-6); }
-
-static Linear projection(int64_t in, int64_t out, const MultiHeadAttentionOptions &options) {
-  return Linear(in, out, options.bias, options.dtype, options.device);
-}
-
-static int64_t headSize(int64_t dim, int64_t heads, int64_t kvHeads) {
+static int64_t headSize(int64_t dim, int64_t heads, int64_t kvHeads, Where where) {
   if (heads < 1 || dim < 1 || dim % heads)
-    throw ValueError(
-        fmt::format("[MultiHeadAttention] dim {} is not divisible by heads {}", dim, heads));
+    throw ValueError(fmt::format("[MultiHeadAttention] dim {} is not divisible by heads {}{}", dim,
+                                 heads, atLocation(where)));
   if (kvHeads < 0 || (kvHeads && heads % kvHeads))
-    throw ValueError(fmt::format("[MultiHeadAttention] heads {} is not divisible by kvHeads {}",
-                                 heads, kvHeads));
+    throw ValueError(fmt::format("[MultiHeadAttention] heads {} is not divisible by kvHeads {}{}",
+                                 heads, kvHeads, atLocation(where)));
   return dim / heads;
 }
 
+/// Of keys and values.
+static int64_t kvSize(int64_t dim, int64_t heads, int64_t kvHeads, Where where) {
+  return headSize(dim, heads, kvHeads, where) * (kvHeads ? kvHeads : heads);
+}
+
 MultiHeadAttention::MultiHeadAttention(int64_t dim, int64_t heads,
-                                       const MultiHeadAttentionOptions &options)
-    : query(projection(dim, dim, options)),
-      key(projection(
-          dim, headSize(dim, heads, options.kvHeads) * (options.kvHeads ? options.kvHeads : heads),
-          options)),
-      value(projection(
-          dim, headSize(dim, heads, options.kvHeads) * (options.kvHeads ? options.kvHeads : heads),
-          options)),
-      output(projection(dim, dim, options)), numHeads(heads),
+                                       const MultiHeadAttentionOptions &options, Where where)
+    : query(projection(dim, dim, options, where)),
+      key(projection(dim, kvSize(dim, heads, options.kvHeads, where), options, where)),
+      value(projection(dim, kvSize(dim, heads, options.kvHeads, where), options, where)),
+      output(projection(dim, dim, options, where)), numHeads(heads),
       numKvHeads(options.kvHeads ? options.kvHeads : heads),
-      headDim(headSize(dim, heads, options.kvHeads)), isCausal(options.causal) {}
+      headDim(headSize(dim, heads, options.kvHeads, where)), isCausal(options.causal) {}
 
 Tensor causalMask(const Dim &size, Device device, Where where) {
   Tensor position = Tensor::arange(0, size, 1, DType::int64, device, where);
@@ -209,24 +172,6 @@ void MultiHeadAttention::describe(Description &to) const {
       .field("num_kv_heads", numKvHeads, numHeads)
       .field("bias", query.bias.has_value(), true)
       .field("causal", isCausal, false);
-}
-
-AnyModule activation(std::string_view name) {
-  if (name == "silu" || name == "swish")
-    return SiLU();
-  if (name == "gelu")
-    return GELU();
-  if (name == "gelu_tanh")
-    return GELU("tanh");
-  if (name == "gelu_quick" || name == "quick_gelu")
-    return GELU("quick");
-  if (name == "relu")
-    return ReLU();
-  if (name == "tanh")
-    return Tanh();
-  if (name == "sigmoid")
-    return Sigmoid();
-  throw ValueError(fmt::format("[activation] Unrecognized activation function name: {}", name));
 }
 
 } // namespace kiln::nn

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "kiln/State.h"
 #include "kiln/Stats.h"
 #include "kiln/Tensor.h"
 
@@ -16,6 +17,13 @@ namespace kiln {
 struct CompileOptions {
   /// What every call must satisfy: `Dim("batch").between(1, 1024)`, `Dim("seq").multipleOf(8)`.
   std::vector<Constraint> constraints{};
+  /// Of a module: the weights to compile with, by the names of its parameters, in the place of what
+  /// it has; its own are neither read nor changed. A map, an opened file, a list; names that no
+  /// parameter has are left. Errors: KeyError for a parameter that is missing, ValueError
+  /// ("not assignable") for another shape or dtype.
+  nn::StateSource weights{};
+  /// Converts weights between float32 and bfloat16, with one warning.
+  bool autoCast = false;
   /// "native", or a named set of CPU features, such as "x86-64-v3".
   std::string target = "native";
   /// Names of passes that are switched off: "kiln-fuse-epilogue", …
@@ -52,6 +60,10 @@ struct CompiledState; // frontend/CompiledState.h
 /// Results that a traced function may have: a tensor, and tuples, pairs, arrays and vectors of
 /// tensors.
 template <class Result> struct ResultTraits;
+template <class Result>
+concept IsResult = requires(const Result &result) {
+  ResultTraits<Result>::flatten(result);
+};
 template <> struct ResultTraits<Tensor> {
   static constexpr std::size_t count = 1;
   static std::vector<Tensor> flatten(const Tensor &result) { return {result}; }
@@ -66,7 +78,8 @@ template <class Tuple, std::size_t N> struct TupleTraits {
   static Tuple build(Tensor *tensors, std::size_t) {
     return [&]<std::size_t... I>(std::index_sequence<I...>) {
       return Tuple{std::move(tensors[I])...};
-    }(std::make_index_sequence<N>());
+    }
+    (std::make_index_sequence<N>());
   }
 };
 template <std::same_as<Tensor>... T>

@@ -1,19 +1,10 @@
 #pragma once
 
-#include "kiln/Tensor.h"
+#include "kiln/Description.h"
 
-#include <concepts>
-#include <functional>
-#include <map>
+#include <algorithm>
 #include <memory>
-#include <optional>
-#include <ostream>
-#include <string>
-#include <string_view>
 #include <tuple>
-#include <type_traits>
-#include <utility>
-#include <vector>
 
 /// Lists the fields of a module, once: the tensors, modules and printable data that it is made
 /// of, in order. See nn::Module.
@@ -23,37 +14,13 @@
 
 namespace kiln::nn {
 
+template <class Derived> struct Module;
 class AnyModule;
-class ModuleRef;
 
-/// How a module prints itself: its fields in order. A module class may say it with
-/// `void describe(nn::Description &) const` in the place of its KILN_FIELDS.
-class Description {
-public:
-  struct Entry {
-    std::string name;                  // empty: only the value is printed
-    std::string text;                  // of data
-    std::vector<Description> children; // of modules: one, or a list of them
-    bool isList = false;
-  };
-
-  explicit Description(std::string typeName = {}) : typeName(std::move(typeName)) {}
-  template <class T> Description &field(std::string_view name, const T &value);
-  /// Left out if it has its default.
-  template <class T> Description &field(std::string_view name, const T &value, const T &fallback) {
-    return value == fallback ? *this : field(name, value);
-  }
-  void addText(std::string_view name, std::string text);
-  void addChild(std::string_view name, const ModuleRef &child);
-  void addChildren(std::string_view name, const std::vector<ModuleRef> &children);
-
-  /// One line if it fits the columns that are left, else one entry a line, indented by four.
-  std::string str(std::size_t columns = 80, std::size_t indent = 0) const;
-
-private:
-  std::string line() const;
-  std::string typeName;
-  std::vector<Entry> entries;
+/// A parameter that `to` does not move: it stays on the device where it was made or loaded.
+struct PinnedDeviceTensor : Tensor {
+  PinnedDeviceTensor() = default;
+  PinnedDeviceTensor(Tensor tensor) : Tensor(std::move(tensor)) {}
 };
 
 namespace detail {
@@ -65,72 +32,6 @@ concept IsModule = std::is_base_of_v<ModuleTag, T>;
 struct ModuleType;
 template <class M> const ModuleType *moduleType();
 
-/// Sees the fields of a module one after the other.
-struct FieldVisitor {
-  virtual ~FieldVisitor() = default;
-  virtual void parameter(std::string_view name, Tensor &tensor) = 0;
-  virtual void child(std::string_view name, const ModuleRef &child) = 0;
-  /// The module that a field which may be shared is to hold.
-  virtual std::shared_ptr<void> share(const std::shared_ptr<void> &object, const ModuleType *) {
-    return object;
-  }
-};
-
-/// What is known of a class of modules.
-struct ModuleType {
-  std::string name;
-  void (*visit)(void *object, FieldVisitor &visitor);
-  void (*describe)(void *object, Description &description);
-  /// Null if it cannot be copied.
-  std::shared_ptr<void> (*clone)(const void *object);
-  /// Null unless the module takes one tensor and gives one.
-  Tensor (*call)(void *object, const Tensor &x, Where where);
-};
-
-std::string simpleTypeName(std::string_view prettyFunction);
-std::string nextFieldName(std::string_view &names);
-std::string streamed(void (*print)(std::ostream &, const void *), const void *value);
-std::string textOf(bool value);
-std::string textOf(double value);
-std::string textOf(std::string_view value);
-std::string textOf(const Tensor &value);
-
-template <class T> std::string dataText(const T &value);
-template <class T> std::string dataText(const std::vector<T> &values) {
-  std::string text = "[";
-  for (const T &value : values)
-    text += (text.size() > 1 ? ", " : "") + dataText(value);
-  return text + "]";
-}
-template <class T> std::string dataText(const std::optional<T> &value) {
-  return value ? dataText(*value) : "none";
-}
-template <class T> std::string dataText(const T &value) {
-  if constexpr (std::is_same_v<T, bool> || std::is_same_v<T, Tensor> ||
-                std::is_floating_point_v<T> || std::is_convertible_v<const T &, std::string_view>)
-    return textOf(value);
-  else
-    return streamed([](std::ostream &os, const void *p) { os << *static_cast<const T *>(p); },
-                    &value);
-}
-
-template <class T> struct FieldTraits {
-  static constexpr bool isModule = IsModule<T> || std::is_same_v<T, AnyModule>;
-  static constexpr bool isShared = false, isVector = false, isOptional = false;
-};
-template <class T> struct FieldTraits<std::shared_ptr<T>> {
-  static constexpr bool isModule = IsModule<T>, isShared = true, isVector = false,
-                        isOptional = false;
-};
-template <class T> struct FieldTraits<std::optional<T>> {
-  static constexpr bool isModule = FieldTraits<T>::isModule, isShared = false, isVector = false,
-                        isOptional = true;
-};
-template <class T> struct FieldTraits<std::vector<T>> {
-  static constexpr bool isModule = FieldTraits<T>::isModule, isShared = false, isVector = true,
-                        isOptional = false;
-};
-
 } // namespace detail
 
 /// A module of any class, not owned. Valid as long as the module that it came from.
@@ -138,9 +39,9 @@ class ModuleRef {
 public:
   ModuleRef(void *object, const detail::ModuleType *type) : object(object), type(type) {}
 
-  const std::string &typeName() const { return type->name; }
-  std::vector<std::pair<std::string, Tensor>> localParameters() const;
-  std::vector<std::pair<std::string, Tensor>> parameters() const;
+  const std::string &typeName() const;
+  std::vector<std::pair<std::string, Tensor>> localParameters(Where where = Where::current()) const;
+  std::vector<std::pair<std::string, Tensor>> parameters(Where where = Where::current()) const;
   std::vector<std::pair<std::string, ModuleRef>> children() const;
   std::vector<std::pair<std::string, ModuleRef>> descendants() const;
   std::string str() const;
@@ -156,49 +57,67 @@ public:
 
 std::ostream &operator<<(std::ostream &os, const ModuleRef &module);
 
-/// A module of any class by value: a copy has parameters of its own, unless it was made from a
-/// shared pointer.
-class AnyModule {
-public:
-  template <detail::IsModule M>
-  AnyModule(M module)
-      : object(std::make_shared<M>(std::move(module))), type(detail::moduleType<M>()) {}
-  template <detail::IsModule M>
-  AnyModule(std::shared_ptr<M> module)
-      : object(std::move(module)), type(detail::moduleType<M>()), isShared(true) {}
-  AnyModule(const AnyModule &other);
-  AnyModule(AnyModule &&) = default;
-  AnyModule &operator=(AnyModule other) {
-    object = std::move(other.object);
-    type = other.type;
-    isShared = other.isShared;
-    return *this;
-  }
+namespace detail {
 
-  /// Errors: TypeError if the module does not take one tensor and give one.
-  Tensor operator()(const Tensor &x, Where where = Where::current()) const;
-  ModuleRef ref() const { return {object.get(), type}; }
-  template <class M> M *as() const { return ref().as<M>(); }
-  /// For visitors: the module that is held, replaced where the visitor says so.
-  ModuleRef visitShared(detail::FieldVisitor &visitor) {
-    if (isShared)
-      object = visitor.share(object, type);
-    return ref();
+/// Sees the fields of a module one after the other.
+struct FieldVisitor {
+  virtual ~FieldVisitor() = default;
+  virtual void parameter(std::string_view name, Tensor &tensor, bool isPinned) = 0;
+  virtual void child(std::string_view name, const ModuleRef &child) = 0;
+  /// The module that a field which may be shared is to hold.
+  virtual std::shared_ptr<void> share(const std::shared_ptr<void> &object, const ModuleType *) {
+    return object;
   }
-
-private:
-  std::shared_ptr<void> object;
-  const detail::ModuleType *type;
-  bool isShared = false;
 };
 
-namespace detail {
+/// What is known of a class of modules.
+struct ModuleType {
+  std::string name;
+  void (*visit)(void *object, FieldVisitor &visitor);
+  void (*describe)(void *object, Description &description);
+  /// Whether the names of its parts leave its own name out; see TransparentModule.
+  bool (*isTransparent)(const void *object);
+  /// Null if it cannot be copied.
+  std::shared_ptr<void> (*clone)(const void *object);
+  /// Null unless the module takes one tensor and gives one.
+  Tensor (*call)(void *object, const Tensor &x, Where where);
+};
+
+std::string simpleTypeName(std::string_view prettyFunction);
+std::string nextFieldName(std::string_view &names);
+std::string join(std::string_view prefix, std::string_view name);
+
+/// Modules that a field holds by itself or by a pointer.
+template <class T> struct ModuleFieldTraits {
+  static constexpr bool isModule = IsModule<T> || std::is_same_v<T, AnyModule>, isShared = false;
+};
+template <class T> struct ModuleFieldTraits<std::shared_ptr<T>> {
+  static constexpr bool isModule = IsModule<T>, isShared = isModule;
+};
+template <class T, class D> struct ModuleFieldTraits<std::unique_ptr<T, D>> {
+  static constexpr bool isModule = IsModule<T>, isShared = false;
+};
+
+template <class T>
+concept HasFields = requires(T &object) {
+  object.kilnFields();
+};
+
+/// Whether a field of this class may hold tensors or modules.
+template <class T> constexpr bool holdsParts() {
+  using Traits = ContainerTraits<T>;
+  if constexpr (Traits::isOptional || Traits::isList || Traits::isKeyed)
+    return holdsParts<typename Traits::Entry>();
+  else
+    return std::is_base_of_v<Tensor, T> || ModuleFieldTraits<T>::isModule || HasFields<T>;
+}
 
 template <IsModule M> ModuleRef refOf(M &module, FieldVisitor *) {
   return {&module, moduleType<M>()};
 }
-inline ModuleRef refOf(AnyModule &module, FieldVisitor *visitor) {
-  return visitor ? module.visitShared(*visitor) : module.ref();
+ModuleRef refOf(AnyModule &module, FieldVisitor *visitor);
+template <IsModule M, class D> ModuleRef refOf(std::unique_ptr<M, D> &module, FieldVisitor *) {
+  return {module.get(), moduleType<M>()};
 }
 template <IsModule M> ModuleRef refOf(std::shared_ptr<M> &module, FieldVisitor *visitor) {
   if (visitor && module)
@@ -207,92 +126,216 @@ template <IsModule M> ModuleRef refOf(std::shared_ptr<M> &module, FieldVisitor *
   return {module.get(), moduleType<M>()};
 }
 
-/// Shows a visitor one field.
-template <class T> void visitField(std::string_view name, T &field, FieldVisitor &visitor) {
-  using Traits = FieldTraits<T>;
-  if constexpr (std::is_same_v<T, Tensor>)
-    visitor.parameter(name, field);
-  else if constexpr (Traits::isOptional) {
-    if (field)
-      visitField(name, *field, visitor);
-  } else if constexpr (Traits::isVector) {
-    using Entry = typename T::value_type;
-    if constexpr (Traits::isModule || std::is_same_v<Entry, Tensor>)
-      for (std::size_t i = 0; i < field.size(); ++i)
-        visitField((name.empty() ? "" : std::string(name) + ".") + std::to_string(i), field[i],
-                   visitor);
-  } else if constexpr (Traits::isModule) {
-    ModuleRef ref = refOf(field, &visitor);
-    if (ref.object)
-      visitor.child(name, ref);
-  }
+inline std::string keyText(std::string_view key) { return std::string(key); }
+template <std::integral T> std::string keyText(T key) { return std::to_string(key); }
+
+/// What the class of a field must not be, with an error that says what to do.
+template <class T> constexpr void checkField() {
+  using Plain = std::remove_const_t<T>;
+  static_assert(!std::is_const_v<T> || !holdsParts<Plain>(),
+                "a field in KILN_FIELDS that holds tensors or modules is not const");
+  static_assert(
+      !std::is_pointer_v<Plain> || !holdsParts<std::remove_cv_t<std::remove_pointer_t<Plain>>>(),
+      "a field in KILN_FIELDS is no raw pointer to a tensor or a module: hold it by value "
+      "or by std::shared_ptr");
 }
 
-template <class T> void describeField(std::string_view name, T &field, Description &to) {
-  using Traits = FieldTraits<T>;
-  if constexpr (Traits::isOptional && Traits::isModule) {
-    if (field)
-      describeField(name, *field, to);
-  } else if constexpr (Traits::isVector && Traits::isModule) {
-    std::vector<ModuleRef> refs;
-    for (auto &entry : field)
-      refs.push_back(refOf(entry, nullptr));
-    to.addChildren(name, refs);
-  } else if constexpr (Traits::isModule) {
-    if (ModuleRef ref = refOf(field, nullptr); ref.object)
-      to.addChild(name, ref);
-  } else
-    to.addText(name, dataText(field));
-}
-
-template <class T> bool sameData(const T &a, const T &b) {
-  using Traits = FieldTraits<T>;
-  if constexpr (std::is_same_v<T, Tensor> || Traits::isModule)
-    return false;
-  else if constexpr (std::is_same_v<T, std::optional<Tensor>>)
-    return !a && !b;
-  else if constexpr (requires {
-                       { a == b } -> std::same_as<bool>;
-                     })
-    return a == b;
-  else
-    return false;
-}
-
+/// Calls f(name, field) for each field that a class lists.
 template <class M, class F> void forEachField(M &module, F &&f) {
-  if constexpr (requires { module.kilnFields(); }) {
+  if constexpr (HasFields<M>) {
     std::string_view names = M::kilnFieldNames();
     std::apply([&](auto &...fields) { (f(nextFieldName(names), fields), ...); },
                module.kilnFields());
   }
 }
 
+/// Shows a visitor one field.
+template <class T> void visitField(std::string_view name, T &field, FieldVisitor &visitor) {
+  checkField<T>();
+  if constexpr (!holdsParts<T>()) {
+    return;
+  } else if constexpr (std::is_base_of_v<Tensor, T>) {
+    visitor.parameter(name, field, std::is_base_of_v<PinnedDeviceTensor, T>);
+  } else if constexpr (ModuleFieldTraits<T>::isModule) {
+    if (ModuleRef ref = refOf(field, &visitor); ref.object)
+      visitor.child(name, ref);
+  } else if constexpr (ContainerTraits<T>::isOptional) {
+    if (field)
+      visitField(name, *field, visitor);
+  } else if constexpr (ContainerTraits<T>::isList) {
+    std::size_t i = 0;
+    for (auto &entry : field)
+      visitField(join(name, std::to_string(i++)), entry, visitor);
+  } else if constexpr (ContainerTraits<T>::isKeyed) {
+    for (auto &[key, entry] : field)
+      visitField(join(name, keyText(key)), entry, visitor);
+  } else { // a plain struct that lists fields: they are the module's, with the struct's name
+    forEachField(field, [&](std::string_view inner, auto &part) {
+      visitField(join(name, inner), part, visitor);
+    });
+  }
+}
+
+template <class T> void describeField(std::string_view name, T &field, Description &to) {
+  using Traits = ContainerTraits<T>;
+  if constexpr (ModuleFieldTraits<T>::isModule) {
+    if (ModuleRef ref = refOf(field, nullptr); ref.object)
+      to.addChild(name, ref);
+  } else if constexpr (HasFields<T>) {
+    to.addChild(name, ModuleRef(&field, moduleType<T>()));
+  } else if constexpr (Traits::isOptional && holdsParts<T>()) {
+    if (field)
+      describeField(name, *field, to);
+  } else if constexpr (Traits::isList && holdsParts<T>()) {
+    using Entry = typename Traits::Entry;
+    if constexpr (ModuleFieldTraits<Entry>::isModule) {
+      std::vector<ModuleRef> refs;
+      for (auto &entry : field)
+        if (ModuleRef ref = refOf(entry, nullptr); ref.object)
+          refs.push_back(ref);
+      to.addChildren(name, refs);
+    } else if constexpr (std::is_base_of_v<Tensor, Entry> ||
+                         std::is_same_v<Entry, std::optional<Tensor>>) {
+      to.addText(name, dataText(field));
+    } else {
+      std::size_t i = 0;
+      for (auto &entry : field)
+        describeField(join(name, std::to_string(i++)), entry, to);
+    }
+  } else if constexpr (Traits::isKeyed && holdsParts<T>()) {
+    for (auto &[key, entry] : field)
+      describeField(join(name, keyText(key)), entry, to);
+  } else {
+    to.addText(name, dataText(field));
+  }
+}
+
+template <class T> bool sameData(const T &a, const T &b) {
+  using Traits = ContainerTraits<T>;
+  if constexpr (holdsParts<T>()) {
+    if constexpr (Traits::isOptional)
+      return !a && !b;
+    else if constexpr (Traits::isList || Traits::isKeyed)
+      return a.empty() && b.empty();
+    else
+      return false;
+  } else if constexpr (requires {
+                         { a == b } -> std::same_as<bool>;
+                       }) {
+    return a == b;
+  } else {
+    return false;
+  }
+}
+
+/// While a module is made only to see its defaults: it takes no random numbers from the program.
+class DefaultsProbe {
+public:
+  DefaultsProbe() { ++depth(); }
+  ~DefaultsProbe() { --depth(); }
+  DefaultsProbe(const DefaultsProbe &) = delete;
+  DefaultsProbe &operator=(const DefaultsProbe &) = delete;
+  static bool isActive() { return depth() > 0; }
+
+private:
+  static int &depth(); // of this thread
+};
+
+/// Stands for a field without a default: a copy of the module's first field of the class asked for.
+template <class Fields> struct FieldFiller;
+template <class... T> struct FieldFiller<std::tuple<T &...>> {
+  const std::tuple<T &...> &fields;
+  template <class U>
+  requires((std::is_same_v<U, T> || ...) && std::is_copy_constructible_v<U>) operator U() const {
+    const U *found = nullptr;
+    auto look = [&]<class F>(const F &field) {
+      if constexpr (std::is_same_v<F, U>)
+        found = found ? found : &field;
+    };
+    std::apply([&](const auto &...field) { (look(field), ...); }, fields);
+    return *found;
+  }
+};
+
+/// The least number of fields, from the first, that an M must be given; -1 if there is no telling.
+template <class M, std::size_t... I> constexpr int requiredFields() {
+  using Fields = decltype(std::declval<M &>().kilnFields());
+  constexpr std::size_t count = sizeof...(I);
+  if constexpr (count == 0 ? std::is_default_constructible_v<M>
+                           : std::is_aggregate_v<M> && requires(const FieldFiller<Fields> &filler) {
+                               M{{}, (void(I), filler)...};
+                             })
+    return static_cast<int>(count);
+  else if constexpr (count == std::tuple_size_v<Fields>)
+    return -1;
+  else
+    return requiredFields<M, I..., count>();
+}
+
+/// Which fields have the default that their class gives them; empty if there is no telling.
+template <class M> std::vector<bool> fieldsAtDefault([[maybe_unused]] M &module) {
+  std::vector<bool> result;
+  constexpr int required = requiredFields<M>();
+  if constexpr (required >= 0) {
+    auto fields = module.kilnFields();
+    auto compare = [&](M fresh) {
+      auto defaults = fresh.kilnFields();
+      std::vector<const void *> places; // in the order of their declaration
+      std::apply([&](auto &...field) { (places.push_back(&field), ...); }, defaults);
+      std::sort(places.begin(), places.end());
+      [&]<std::size_t... I>(std::index_sequence<I...>) {
+        auto isGiven = [&](const void *place) {
+          return std::find(places.begin(), places.end(), place) - places.begin() < required;
+        };
+        (result.push_back(!isGiven(&std::get<I>(defaults)) &&
+                          sameData(std::get<I>(fields), std::get<I>(defaults))),
+         ...);
+      }
+      (std::make_index_sequence<std::tuple_size_v<decltype(fields)>>());
+    };
+    try {
+      DefaultsProbe probe;
+      if constexpr (required == 0)
+        compare(M{});
+      else
+        [&]<std::size_t... I>(std::index_sequence<I...>) {
+          FieldFiller<decltype(fields)> filler{fields};
+          compare(M{{}, (void(I), filler)...});
+        }
+      (std::make_index_sequence<static_cast<std::size_t>(required)>());
+    } catch (const Error &) { // a default that cannot be had here, such as one on an accelerator
+      result.clear();
+    }
+  }
+  return result;
+}
+
 template <class M> void describeModule(M &module, Description &to) {
   if constexpr (requires(const M &m) { m.describe(to); }) {
     module.describe(to);
-  } else if constexpr (std::is_aggregate_v<M> && std::is_default_constructible_v<M> &&
-                       requires { module.kilnFields(); }) {
-    M fresh{};
-    std::string_view names = M::kilnFieldNames();
-    auto fields = module.kilnFields();
-    auto defaults = fresh.kilnFields();
-    [&]<std::size_t... I>(std::index_sequence<I...>) {
-      (
-          [&](std::string name, auto &field, auto &fallback) {
-            if (!sameData(field, fallback))
-              describeField(name, field, to);
-          }(nextFieldName(names), std::get<I>(fields), std::get<I>(defaults)),
-          ...);
-    }(std::make_index_sequence<std::tuple_size_v<decltype(fields)>>());
-  } else {
-    forEachField(module,
-                 [&](std::string_view name, auto &field) { describeField(name, field, to); });
+  } else if constexpr (HasFields<M>) {
+    std::vector<bool> same = fieldsAtDefault(module);
+    std::size_t i = 0;
+    forEachField(module, [&](std::string_view name, auto &field) {
+      if (std::size_t at = i++; at >= same.size() || !same[at])
+        describeField(name, field, to);
+    });
   }
 }
 
 template <class M> std::string typeNameOf() { return simpleTypeName(__PRETTY_FUNCTION__); }
 
 template <class M> ModuleType makeModuleType() {
+  static_assert(!IsModule<M> || std::is_base_of_v<Module<M>, M>,
+                "a module derives from nn::Module of its own class: struct M : nn::Module<M>. To "
+                "extend another module, hold it as a field, or make the base a template of the "
+                "class that derives from it");
+  static_assert(
+      HasFields<M> || std::is_trivially_destructible_v<M> ||
+          requires(M & m, FieldVisitor & visitor) { m.visitFields(visitor); } ||
+          requires(const M &m, Description &to) { m.describe(to); },
+      "this module has fields but lists none: add a public KILN_FIELDS(a, b, ...) with "
+      "its tensors and modules, or KILN_FIELDS() if it has none");
   ModuleType type{};
   type.name = typeNameOf<M>();
   type.visit = [](void *object, FieldVisitor &visitor) {
@@ -306,11 +349,17 @@ template <class M> ModuleType makeModuleType() {
   type.describe = [](void *object, Description &to) {
     describeModule(*static_cast<M *>(object), to);
   };
+  type.isTransparent = []([[maybe_unused]] const void *object) {
+    if constexpr (requires(const M &m) { static_cast<bool>(m.nameTransparent); })
+      return static_cast<bool>(static_cast<const M *>(object)->nameTransparent);
+    else
+      return false;
+  };
   if constexpr (std::is_copy_constructible_v<M>)
     type.clone = [](const void *object) -> std::shared_ptr<void> {
       return std::make_shared<M>(*static_cast<const M *>(object));
     };
-  if constexpr (requires(M &m, const Tensor &x) {
+  if constexpr (requires(M & m, const Tensor &x) {
                   { m(x) } -> std::convertible_to<Tensor>;
                 })
     type.call = [](void *object, const Tensor &x, [[maybe_unused]] Where where) -> Tensor {

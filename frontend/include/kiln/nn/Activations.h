@@ -27,12 +27,11 @@ struct Sigmoid : Module<Sigmoid> {
   }
 };
 struct GELU : Module<GELU> {
-  std::string approximate; // see kiln::gelu
+  std::string approximate; // "none", "tanh" or "quick": see kiln::gelu
 
-  explicit GELU(std::string approximate = "none") : approximate(std::move(approximate)) {}
-  void describe(Description &to) const {
-    to.field("approximate", approximate, std::string("none"));
-  }
+  /// Errors: ValueError for another text.
+  explicit GELU(std::string approximate = "none", Where where = Where::current());
+  void describe(Description &to) const { to.field("approximate", approximate, "none"); }
   Tensor operator()(const Tensor &x, Where where = Where::current()) const {
     return gelu(x, approximate, where);
   }
@@ -41,7 +40,7 @@ struct Softmax : Module<Softmax> {
   int64_t axis;
 
   explicit Softmax(int64_t axis = -1) : axis(axis) {}
-  void describe(Description &to) const { to.field("axis", axis, int64_t{-1}); }
+  void describe(Description &to) const { to.field("axis", axis, -1); }
   Tensor operator()(const Tensor &x, Where where = Where::current()) const {
     return softmax(x, axis, where);
   }
@@ -61,6 +60,6 @@ struct Dropout : Module<Dropout> {
 
 /// silu, swish, gelu, gelu_tanh, gelu_quick, quick_gelu, relu, tanh or sigmoid.
 /// Errors: ValueError for another name.
-AnyModule activation(std::string_view name);
+AnyModule activation(std::string_view name, Where where = Where::current());
 
 } // namespace kiln::nn

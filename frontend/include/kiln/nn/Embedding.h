@@ -18,11 +18,13 @@ struct Embedding : Module<Embedding> {
   KILN_FIELDS(weight)
 
   /// Errors: TypeError unless exactly one of dim and dims is given.
-  Embedding(const Dim &vocabSize, const EmbeddingOptions &options);
+  Embedding(const Dim &vocabSize, const EmbeddingOptions &options, Where where = Where::current());
+  /// With a table that is there already. Errors: ValueError below rank 2.
+  explicit Embedding(Tensor table, Where where = Where::current());
 
   Dim vocabSize() const { return weight.shape()[0]; }
   /// Errors: TypeError for an embedding of several dims.
-  Dim dim() const;
+  Dim dim(Where where = Where::current()) const;
   Shape dims() const;
   Tensor operator()(const Tensor &indices, Where where = Where::current()) const;
   void describe(Description &to) const;

@@ -17,7 +17,8 @@ struct GroupNorm : Module<GroupNorm> {
 
   /// Errors: ValueError unless numGroups divides numChannels.
   GroupNorm(int64_t numGroups, int64_t numChannels, const GroupNormOptions &options = {},
-            std::optional<DType> dtype = {}, std::optional<Device> device = {});
+            std::optional<DType> dtype = {}, std::optional<Device> device = {},
+            Where where = Where::current());
 
   int64_t numGroups() const { return groups; }
   int64_t numChannels() const { return channels; }

@@ -13,9 +13,10 @@ struct Linear : Module<Linear> {
 
   /// Errors: TypeError for a symbolic or negative dim.
   Linear(const Dim &in, const Dim &out, bool bias = true, std::optional<DType> dtype = {},
-         std::optional<Device> device = {});
-  /// With parameters that are there already.
-  explicit Linear(Tensor weight, std::optional<Tensor> bias = {});
+         std::optional<Device> device = {}, Where where = Where::current());
+  /// With parameters that are there already. Errors: ValueError unless they are [out, in] and
+  /// [out].
+  explicit Linear(Tensor weight, std::optional<Tensor> bias = {}, Where where = Where::current());
 
   Dim inDim() const { return weight.shape()[1]; }
   Dim outDim() const { return weight.shape()[0]; }

@@ -22,13 +22,17 @@ struct MultiHeadAttention : Module<MultiHeadAttention> {
   KILN_FIELDS(query, key, value, output)
 
   /// Errors: ValueError unless heads divides dim and kvHeads divides heads.
-  MultiHeadAttention(int64_t dim, int64_t heads, const MultiHeadAttentionOptions &options = {});
+  MultiHeadAttention(int64_t dim, int64_t heads, const MultiHeadAttentionOptions &options = {},
+                     Where where = Where::current());
 
   int64_t dim() const { return numHeads * headDim; }
   int64_t heads() const { return numHeads; }
   /// See kiln::attention for the mask; a causal one comes on top of it.
   Tensor operator()(const Tensor &x, const std::optional<Tensor> &mask = {},
                     Where where = Where::current()) const;
+  template <std::same_as<Where> W> Tensor operator()(const Tensor &x, W where) const {
+    return (*this)(x, std::nullopt, where); // compiled by itself: its errors say where
+  }
   /// Attends from x [..., Sq, dim] to `context` [..., Sk, dim].
   /// Errors: ValueError if it is causal and Sq is not Sk.
   Tensor attend(const Tensor &x, const Tensor &context, const std::optional<Tensor> &mask = {},
