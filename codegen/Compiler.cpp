@@ -194,7 +194,7 @@ private:
     return true;
   }
 
-  /// "none", "rows:32", "columns:16".
+  /// "none", "rows:32", "columns:16", "filter:16".
   static std::optional<runtime::Packing> parsePacking(StringRef text) {
     if (text == "none")
       return runtime::Packing{};
@@ -206,6 +206,8 @@ private:
       packing.kind = runtime::Packing::Kind::rowPanels;
     else if (kind == "columns")
       packing.kind = runtime::Packing::Kind::columnPanels;
+    else if (kind == "filter")
+      packing.kind = runtime::Packing::Kind::filterPanels;
     else
       return std::nullopt;
     return packing;

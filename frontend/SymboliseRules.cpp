@@ -289,6 +289,15 @@ SymbolicNode symboliseNode(DimSolver &solver, const Node &node, const std::vecto
       result.push_back(operands[0][static_cast<std::size_t>(from)]);
     return {std::move(result), {}};
   }
+  if (op == "windows") {
+    auto number = [&](const char *name) { return node.attributes.get<int64_t>(name); };
+    Dims result = operands[0];
+    Dim covered = number("dilation") * (number("size") - 1) + 1;
+    Dim count = (result[axis()] - covered) / Dim(number("stride")) + 1;
+    result[axis()] = count;
+    result.insert(result.begin() + static_cast<std::ptrdiff_t>(axis()) + 1, Dim(number("size")));
+    return {std::move(result), {}};
+  }
   if (op == "broadcast_to")
     return symboliseBroadcast(solver, operands[0], sizes);
   if (op == "slice")

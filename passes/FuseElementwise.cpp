@@ -20,8 +20,8 @@ bool isElementwise(Operation *op) { return op->hasTrait<ir::KilnElementwise>(); 
 
 /// Moves or makes elements without computing: read in place by whatever needs them.
 bool isMovement(Operation *op) {
-  return isa<ir::BroadcastToOp, ir::PermuteOp, ir::SliceOp, ir::ConcatOp, ir::GatherOp,
-             ir::GatherElementsOp>(op);
+  return isa<ir::BroadcastToOp, ir::PermuteOp, ir::SliceOp, ir::WindowsOp, ir::ConcatOp,
+             ir::GatherOp, ir::GatherElementsOp>(op);
 }
 
 /// An elementwise operation or a movement: what may become part of a kernel, or one of its own.
@@ -114,10 +114,18 @@ private:
       if (reads.numEmitted() + reads.numPlaces(inside) > maxEmitted)
         continue;
       if (isLoose(producer) ? isCheap(producer) || reads.atMostOnce(inside, isCostly(producer))
-                            : isUnitReshape(producer) && isLooseBehind(producer))
+                            : isMovedReshape(producer))
         return producer;
     }
     return nullptr;
+  }
+
+  /// A reshape that is as cheap inside as outside, or cheaper, with what stands behind it.
+  static bool isMovedReshape(Operation *producer) {
+    if (!isa<ir::ReshapeOp>(producer))
+      return false;
+    return isUnitReshape(producer) ? isLooseBehind(producer)
+                                   : isMadeOfWindows(producer->getResult(0));
   }
 
   /// Whether a reshape stands between the fusion and an operation that may move into it.

@@ -1,3 +1,4 @@
+#include "ir/TypeConversion.h"
 #include "passes/Fusing.h"
 #include "passes/Passes.h"
 #include "passes/cpu/KernelForms.h"
@@ -76,6 +77,27 @@ struct FuseGatherPass : impl::FuseGatherPassBase<FuseGatherPass> {
            llvm::any_of(op->getOperands(), [&](Value operand) { return gathersInto(operand); });
   }
 
+  /// Whether a value that is read in windows has edges put around it, or is such an edge: zeros
+  /// that need not be stored. Not along the last axis, whose elements are read in vectors.
+  static bool isEdge(BlockArgument argument, Operation *producer) {
+    if (auto concat = dyn_cast<ir::ConcatOp>(producer))
+      return static_cast<int64_t>(concat.getAxis()) + 1 <
+                 cast<RankedTensorType>(concat.getType()).getRank() &&
+             llvm::any_of(concat.getInputs(), isUniform) &&
+             llvm::all_of(argument.getUsers(),
+                          [](Operation *user) { return isa<ir::WindowsOp, ir::ConcatOp>(user); });
+    return isUniform(producer->getResult(0)) &&
+           llvm::all_of(argument.getUsers(),
+                        [](Operation *user) { return isa<ir::ConcatOp>(user); });
+  }
+
+  /// One number everywhere.
+  static bool isUniform(Value value) {
+    auto broadcast = value.getDefiningOp<ir::BroadcastToOp>();
+    return broadcast && broadcast.getX().getDefiningOp<ir::ConstantOp>() &&
+           ir::shapeOf(broadcast.getX().getType()).numElements() == Dim(1);
+  }
+
   static Operation *findProducer(ir::FusionOp fusion) {
     Operation *anchor = rowAnchor(fusion);
     if (!anchor || isFull(fusion))
@@ -84,7 +106,12 @@ struct FuseGatherPass : impl::FuseGatherPassBase<FuseGatherPass> {
       Operation *producer = input.getDefiningOp();
       if (!producer || producer->getBlock() != fusion->getBlock() ||
           producer->getNumResults() != 1 || !onlyFeeds(producer, fusion) ||
-          !feedsRows(fusion.getBody().getArgument(i), anchor) || !gathersInto(input))
+          !feedsRows(fusion.getBody().getArgument(i), anchor))
+        continue;
+      bool isPatches =
+          isa<ir::LinearOp>(anchor) &&
+          (isMadeOfWindows(input) || isEdge(fusion.getBody().getArgument(i), producer));
+      if (!isPatches && !gathersInto(input))
         continue;
       if (!isa<ir::LinearOp>(anchor) ||
           (canFuseIntoLinearPrologue(producer) && wouldFit(fusion, producer)))

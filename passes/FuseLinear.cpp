@@ -32,7 +32,10 @@ struct MatmulToLinear : OpRewritePattern<ir::MatmulOp> {
       weight = permute.getX();
       transposed = true;
     }
-    if (!isWeight(weight))
+    // A filter [..., N] as a matrix: its kernel reads it packed all the same.
+    auto reshape = weight.getDefiningOp<ir::ReshapeOp>();
+    bool isFilter = reshape && !transposed && isFilterMatrix(reshape);
+    if (!isWeight(isFilter ? reshape.getX() : weight))
       return rewriter.notifyMatchFailure(op, "y is not a weight");
     if (weight == op.getX())
       return rewriter.notifyMatchFailure(op, "x is the weight itself");

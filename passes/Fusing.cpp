@@ -26,6 +26,19 @@ bool isWeight(Value value) {
   return role && role.getValue() == "weight";
 }
 
+bool isFilterMatrix(ir::ReshapeOp reshape) {
+  Shape from = ir::shapeOf(reshape.getX().getType()), to = ir::shapeOf(reshape.getType());
+  return from.rank() > 2 && to.rank() == 2 && from[-1] == to[-1];
+}
+
+bool isMadeOfWindows(Value value) {
+  Operation *op = value.getDefiningOp();
+  if (!op || !value.hasOneUse())
+    return false;
+  return isa<ir::WindowsOp>(op) ||
+         (op->hasTrait<ir::KilnView>() && isMadeOfWindows(op->getOperand(0)));
+}
+
 bool isRepeatable(Operation *op) {
   return isa_and_present<ir::ConstantOp, ir::IotaOp, ir::SizeOp>(op);
 }

@@ -11,6 +11,11 @@ mlir::Block *mainBlock(mlir::ModuleOp module);
 
 /// Whether a value is a weight of the model: an argument of main with that role.
 bool isWeight(mlir::Value value);
+/// Whether a reshape makes a matrix [K, N] of [..., N].
+bool isFilterMatrix(ir::ReshapeOp reshape);
+/// Whether a value is made of windows by views alone that nothing else reads: elements repeat in
+/// it, so that it is better never stored.
+bool isMadeOfWindows(mlir::Value value);
 /// Makes a value from nothing (a constant, an iota, a size): cheaper to repeat than to store. False
 /// for null.
 bool isRepeatable(mlir::Operation *op);

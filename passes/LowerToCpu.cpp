@@ -1,5 +1,6 @@
 #include "ir/KilnDialect.h"
 #include "ir/TypeConversion.h"
+#include "passes/Fusing.h"
 #include "passes/Passes.h"
 #include "passes/cpu/KernelForms.h"
 #include "passes/cpu/Kernels.h"
@@ -118,23 +119,31 @@ private:
   func::FuncOp kernelFunction(ir::LaunchOp launch) {
     return kernelOf.lookup((launch.getKernel() + ".kiln").str());
   }
-  static StringRef packingOf(func::FuncOp kernel, unsigned operand) {
-    auto packing = kernel.getArgAttrOfType<StringAttr>(operand, packingAttrName);
-    return packing ? packing.getValue() : "none";
+  /// What the kernel wants of the weight that it reads: of a filter that is a matrix to it by a
+  /// reshape, the filter's own packing.
+  std::string packingOf(ir::LaunchOp launch, unsigned operand) {
+    auto packing = kernelFunction(launch).getArgAttrOfType<StringAttr>(operand, packingAttrName);
+    if (!packing)
+      return "none";
+    auto reshape = launch.getInputs()[operand].getDefiningOp<ir::ReshapeOp>();
+    auto [kind, panel] = packing.getValue().split(':');
+    return kind == "columns" && reshape && isFilterMatrix(reshape) ? ("filter:" + panel).str()
+                                                                   : packing.str();
   }
 
   LogicalResult collectPackings() {
     inputs.packings.resize(main.getNumArguments());
     for (auto launch : main.getOps<ir::LaunchOp>())
       for (auto [i, operand] : llvm::enumerate(launch.getInputs())) {
-        StringRef packing = packingOf(kernelFunction(launch), i);
+        std::string packing = packingOf(launch, i);
         Value root = viewedValue(operand);
         auto argument = dyn_cast<BlockArgument>(root);
-        if (packing != "none" && (!argument || root != operand))
+        bool isAsItIs = root == operand || StringRef(packing).starts_with("filter");
+        if (packing != "none" && (!argument || !isAsItIs))
           return launch.emitOpError("operand ") << i << " must be a weight: its kernel wants it "
                                                 << "packed as " << packing;
         if (argument && !llvm::is_contained(inputs.packings[argument.getArgNumber()], packing))
-          inputs.packings[argument.getArgNumber()].push_back(packing.str());
+          inputs.packings[argument.getArgNumber()].push_back(packing);
       }
     for (auto &list : inputs.packings) // an input that no kernel reads has a buffer all the same
       if (list.empty())
@@ -181,11 +190,10 @@ private:
     // A launcher that reported a bad index ends the call.
     Block *leave = f.function.addBlock();
     for (auto launch : main.getOps<ir::LaunchOp>()) {
-      func::FuncOp kernel = kernelFunction(launch);
       unsigned slot = 0;
       auto put = [&](Value address) { f.store(address, f.offset(args, f.constant(slot++), 8)); };
       for (auto [i, operand] : llvm::enumerate(launch.getInputs()))
-        put(place(operand, packingOf(kernel, i)));
+        put(place(operand, packingOf(launch, i)));
       for (Value result : launch.getResults())
         put(place(result, "none"));
       Value status = LLVM::CallOp::create(f.b, f.b.getI32Type(), launch.getKernel(),

@@ -24,6 +24,8 @@ struct Packing {
     rowPanels,
     /// A [K, N] matrix in panels of `panel` columns: packed[n / panel][k][n % panel].
     columnPanels,
+    /// A [..., N] filter of a convolution, all dims but the last taken as one K, as columnPanels.
+    filterPanels,
   };
   Kind kind = Kind::none;
   int64_t panel = 0;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -169,6 +170,8 @@ MatrixShape matrixShape(const Packing &packing, const TensorType &type) {
   for (std::size_t axis = 0; axis + 2 < sizes.size(); ++axis)
     shape.matrices *= sizes[axis];
   shape.rows = sizes[sizes.size() - 2];
+  if (packing.kind == Packing::Kind::filterPanels)
+    shape.rows *= std::exchange(shape.matrices, 1);
   shape.columns = sizes.back();
   return shape;
 }
@@ -177,7 +180,7 @@ std::size_t packedSizeBytes(const Packing &packing, const MatrixShape &shape) {
   int64_t elements = shape.matrices * shape.rows * shape.columns;
   if (packing.kind == Packing::Kind::rowPanels)
     elements = shape.matrices * ceilDiv(shape.rows, packing.panel) * packing.panel * shape.columns;
-  else if (packing.kind == Packing::Kind::columnPanels)
+  else if (packing.kind != Packing::Kind::none)
     elements = shape.matrices * ceilDiv(shape.columns, packing.panel) * packing.panel * shape.rows;
   return static_cast<std::size_t>(elements * shape.elementBytes);
 }

@@ -9,7 +9,7 @@
 namespace kiln::runtime {
 
 /// A tensor as a stack of dense row-major matrices: its last two dims, and the product of those
-/// before them.
+/// before them (a filter: one matrix, those before the last as its rows).
 struct MatrixShape {
   int64_t matrices = 1;
   int64_t rows = 0;

@@ -242,7 +242,21 @@ LogicalResult checkElementwiseBehind(Block &body, Operation *anchor, ErrorReport
 
 bool canFuseIntoLinearPrologue(Operation *op) {
   return isElementwise(op) || op->hasTrait<ir::KilnView>() ||
-         isa<ir::GatherOp, ir::ConstantOp, ir::IotaOp, ir::SizeOp>(op);
+         isa<ir::ConcatOp, ir::GatherOp, ir::ConstantOp, ir::IotaOp, ir::SizeOp>(op);
+}
+
+Value linearRuns(Operation *linear) {
+  auto reshape = cast<ir::LinearOp>(linear).getX().getDefiningOp<ir::ReshapeOp>();
+  if (!reshape)
+    return {};
+  Shape from = shapeOf(reshape.getX()), to = shapeOf(reshape.getResult());
+  if (from.rank() <= to.rank())
+    return {};
+  for (int64_t axis = 0; axis < from.rank(); ++axis)
+    if (axis + 1 < to.rank() ? !(from[axis] == to[axis])
+                             : !from[axis].isStatic() || from[axis] == Dim(0))
+      return {};
+  return reshape.getX();
 }
 
 std::string linearPacking(Operation *linear, const CpuTarget &target) {

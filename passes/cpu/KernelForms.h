@@ -14,9 +14,10 @@ namespace kiln::passes {
 ///
 /// - Weights and biases are operands of the kernel, the weights used by the linear only (they come
 ///   packed); float32, bfloat16 or float16; K and N are numbers.
-/// - Before the linear: whatever ElementEmitter computes (elementwise operations, views, gather,
-///   iota, constants). It runs once for each element of x while x is copied, and again for each
-///   block of N: so it should be cheap.
+/// - Before the linear: whatever ElementEmitter computes (elementwise operations, views, concat,
+///   gather, iota, constants). It runs once for each element of x while x is copied, and again for
+///   each block of N: so it should be cheap. Where a reshape that joins the last axes makes x, it
+///   is copied in runs of the last one of them (linearRuns): windows of a convolution.
 /// - Behind it: elementwise operations whose results have the shape of the linear's results. Their
 ///   other operands are anything that does not depend on the linear and broadcasts to that shape.
 ///   An operation may use several results of the linear (which then have one N).
@@ -56,6 +57,9 @@ bool isSupportedLinear(mlir::Operation *linear);
 bool canFuseIntoLinearEpilogue(mlir::Operation *op, mlir::Value value);
 /// Whether an operation may run while a linear's x is copied.
 bool canFuseIntoLinearPrologue(mlir::Operation *op);
+/// The value that is reshaped to a linear's x by joining its last axes, of static sizes, to x's
+/// last one; null where x is not made so.
+mlir::Value linearRuns(mlir::Operation *linear);
 
 /// The form of kernels around a matmul or an attention: operands are whatever ElementEmitter
 /// computes; behind the anchor only elementwise operations whose results have its result's shape;

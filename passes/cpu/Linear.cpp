@@ -124,6 +124,8 @@ private:
   }
 
   void packRows(FunctionEmitter &f, Value a, Value firstRow, Value blockRows) {
+    if (Value source = linearRuns(linear))
+      return packRuns(f, a, firstRow, blockRows, source);
     emitPackRows(f, a, blockRows, f.constant(sizes.columns), sizes.columns % f.lanes() == 0,
                  blockStride, [&](Value row) -> RowReader {
                    auto elements = std::make_shared<ElementEmitter>(f);
@@ -133,6 +135,26 @@ private:
                      return elements->emit(linear.getX(), at(lead, column, mask));
                    };
                  });
+  }
+
+  /// Rows that a reshape joins of several axes, from the value before it: no lane crosses the end
+  /// of its last axis.
+  void packRuns(FunctionEmitter &f, Value a, Value firstRow, Value blockRows, Value source) {
+    Shape shape = ElementEmitter::typeOf(source).shape;
+    RunShape runs;
+    for (int64_t axis = int64_t(leading.size()); axis < shape.rank(); ++axis)
+      runs.sizes.push_back(shape[axis].value());
+    runs.blockStride = blockStride;
+    emitPackRuns(f, a, blockRows, runs, [&](Value row) -> RunReader {
+      auto elements = std::make_shared<ElementEmitter>(f);
+      elements->provideArguments(kernel.body());
+      SmallVector<Value> lead = emitRowCoords(f, leading, f.add(firstRow, row));
+      return [this, elements, lead, source](ArrayRef<Value> run, Value column, Value mask) {
+        SmallVector<Value> outer = lead;
+        outer.append(run.begin(), run.end());
+        return elements->emit(source, at(outer, column, mask));
+      };
+    });
   }
 
   /// One panel of each weight of a group, and all that is stored of it.

@@ -17,6 +17,21 @@ bool isWholeVectors(FunctionEmitter &f, const Dim &columns) {
   return columns.isStatic() && columns.value() % f.lanes() == 0;
 }
 
+/// Tiles with more rows than are left read up to three rows more. What lies there cannot reach a
+/// result, but stale bits may be subnormal numbers, which are slow.
+static void clearPadding(FunctionEmitter &f, Value a, Value rows, Value blocks,
+                         int64_t blockStride) {
+  Value padded = f.mul(f.ceilDiv(rows, f.constant(4)), 4);
+  Value zero = arith::ConstantOp::create(f.b, f.b.getZeroAttr(f.vec(f.f32())));
+  f.loop(rows, padded, f.constant(1), [&](Value row) {
+    f.loop(f.constant(0), blocks, f.constant(1), [&](Value block) {
+      Value to = f.offset(a, f.add(f.mul(block, blockStride), f.mul(row, rowStride)), 4);
+      f.loop(f.constant(0), f.constant(productBlock), f.constant(f.lanes()),
+             [&](Value column) { f.store(zero, f.offset(to, column, 4)); });
+    });
+  });
+}
+
 void emitPackRows(FunctionEmitter &f, Value a, Value rows, Value columns, bool wholeVectors,
                   int64_t blockStride, const RowSource &source) {
   Value blocks = f.ceilDiv(columns, f.constant(productBlock));
@@ -33,17 +48,54 @@ void emitPackRows(FunctionEmitter &f, Value a, Value rows, Value columns, bool w
     });
   });
 
-  // Tiles with more rows than are left read up to three rows more. What lies there cannot reach a
-  // result, but stale bits may be subnormal numbers, which are slow.
-  Value padded = f.mul(f.ceilDiv(rows, f.constant(4)), 4);
-  Value zero = arith::ConstantOp::create(f.b, f.b.getZeroAttr(f.vec(f.f32())));
-  f.loop(rows, padded, f.constant(1), [&](Value row) {
-    f.loop(f.constant(0), blocks, f.constant(1), [&](Value block) {
-      Value to = f.offset(a, f.add(f.mul(block, blockStride), f.mul(row, rowStride)), 4);
-      f.loop(f.constant(0), f.constant(productBlock), f.constant(f.lanes()),
-             [&](Value column) { f.store(zero, f.offset(to, column, 4)); });
-    });
+  clearPadding(f, a, rows, blocks, blockStride);
+}
+
+void emitPackRuns(FunctionEmitter &f, Value a, Value rows, const RunShape &shape,
+                  const RunSource &source) {
+  const int64_t run = shape.sizes.back();
+  int64_t columns = 1;
+  for (int64_t size : shape.sizes)
+    columns *= size;
+  const bool wholeVectors = run % f.lanes() == 0;
+  const bool mayStraddle = !wholeVectors && columns > productBlock;
+  f.loop(f.constant(0), rows, f.constant(1), [&](Value row) {
+    RunReader read = source(row);
+    Value rowStart = f.offset(a, f.mul(row, rowStride), 4);
+    SmallVector<Value> indices;
+    // Ascending: what a vector stores beyond its run is overwritten by the next run, or lies
+    // between the rows, where nobody reads.
+    std::function<void(size_t, Value)> nest = [&](size_t axis, Value first) {
+      if (axis + 1 < shape.sizes.size()) {
+        f.loop(f.constant(0), f.constant(shape.sizes[axis]), f.constant(1), [&](Value index) {
+          indices.push_back(index);
+          nest(axis + 1, f.mul(f.add(first, index), shape.sizes[axis + 1]));
+          indices.pop_back();
+        });
+        return;
+      }
+      emitColumns(f, f.constant(run), wholeVectors, [&](Value column, Value mask) {
+        Value position = f.add(first, column);
+        Value block = f.div(position, f.constant(productBlock));
+        Value inBlock = f.rem(position, f.constant(productBlock));
+        Value to = f.offset(rowStart, f.add(f.mul(block, shape.blockStride), inBlock), 4);
+        Value values = read(indices, column, mask);
+        f.store(values, to);
+        if (!mayStraddle)
+          return;
+        // The rest of a vector that goes beyond a block belongs to the next one.
+        Value end = f.mul(f.add(block, 1), productBlock);
+        Value crosses = arith::AndIOp::create(f.b, f.lessThan(end, f.add(position, f.lanes())),
+                                              f.lessThan(end, f.constant(columns)));
+        f.ifThen(crosses, [&] {
+          f.store(values, f.offset(to, f.constant(shape.blockStride - productBlock), 4));
+        });
+      });
+    };
+    nest(0, f.constant(0));
   });
+  clearPadding(f, a, rows, f.constant((columns + productBlock - 1) / productBlock),
+               shape.blockStride);
 }
 
 void emitPackPanel(FunctionEmitter &f, Value panel, Value k, Value columns,

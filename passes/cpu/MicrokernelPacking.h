@@ -25,6 +25,21 @@ bool isWholeVectors(FunctionEmitter &f, const Dim &columns);
 void emitPackRows(FunctionEmitter &f, mlir::Value a, mlir::Value rows, mlir::Value columns,
                   bool wholeVectors, int64_t blockStride, const RowSource &source);
 
+/// Gives the elements of a row that has several axes: at a run (an index for each axis but the
+/// last) and a column of it.
+using RunReader = std::function<mlir::Value(llvm::ArrayRef<mlir::Value> run, mlir::Value column,
+                                            mlir::Value mask)>;
+using RunSource = std::function<RunReader(mlir::Value row)>;
+
+struct RunShape {
+  llvm::SmallVector<int64_t> sizes; // of a row's axes: the last one's elements are a run
+  int64_t blockStride;              // as of emitPackRows
+};
+
+/// As emitPackRows, from rows that are joined of runs.
+void emitPackRuns(FunctionEmitter &f, mlir::Value a, mlir::Value rows, const RunShape &shape,
+                  const RunSource &source);
+
 /// `k` rows of at most panelWidth columns as a panel of B: `panel`[k][panelWidth] of float32.
 /// Columns beyond `columns` hold anything.
 void emitPackPanel(FunctionEmitter &f, mlir::Value panel, mlir::Value k, mlir::Value columns,

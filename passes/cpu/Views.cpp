@@ -77,6 +77,23 @@ Value emitSlice(ElementEmitter &elements, FunctionEmitter &f, Operation *op, con
   return elements.emit(op->getOperand(0), inner);
 }
 
+/// Window i of an axis begins at i * stride, its elements are `dilation` apart.
+Value emitWindows(ElementEmitter &elements, FunctionEmitter &f, Operation *op, const Coords &at) {
+  auto number = [&](StringRef name) { return op->getAttrOfType<IntegerAttr>(name).getInt(); };
+  const int64_t axis = number("axis"), stride = number("stride"), dilation = number("dilation");
+  Coords inner = at;
+  Value start = f.mul(at.index[axis], stride);
+  inner.index[axis] = f.add(start, f.mul(at.index[axis + 1], dilation));
+  inner.index.erase(inner.index.begin() + axis + 1);
+  if (at.laneAxis > axis)
+    inner.laneAxis = at.laneAxis - 1;
+  if (at.laneAxis == axis)
+    inner.laneStep = at.laneStep * stride;
+  else if (at.laneAxis == axis + 1)
+    inner.laneStep = at.laneStep * dilation;
+  return elements.emit(op->getOperand(0), inner);
+}
+
 /// Axes of a shape that are not 1, in order.
 SmallVector<int64_t> properAxes(const Shape &shape) {
   SmallVector<int64_t> axes;
@@ -86,64 +103,89 @@ SmallVector<int64_t> properAxes(const Shape &shape) {
   return axes;
 }
 
+/// Axes of a reshape's operand and of its result that hold the same elements among them.
+struct ReshapeGroup {
+  SmallVector<int64_t> from, to;
+};
+
+/// The groups from the left, each as small as can be proven; all in one where nothing can.
+SmallVector<ReshapeGroup> reshapeGroups(const Shape &from, const Shape &to) {
+  const auto fromAxes = properAxes(from), toAxes = properAxes(to);
+  auto product = [](const Shape &shape, ArrayRef<int64_t> axes) {
+    Dim result = 1;
+    for (int64_t axis : axes)
+      result = result * shape[axis];
+    return result;
+  };
+  SmallVector<ReshapeGroup> groups;
+  ArrayRef<int64_t> left = fromAxes, right = toAxes;
+  auto takeSmallest = [&] {
+    for (size_t total = 2; total <= left.size() + right.size(); ++total)
+      for (size_t count = 1; count < total && count <= left.size(); ++count) {
+        if (total - count > right.size())
+          continue;
+        auto some = left.take_front(count), others = right.take_front(total - count);
+        if (!(product(from, some) == product(to, others)))
+          continue;
+        groups.push_back({SmallVector<int64_t>(some), SmallVector<int64_t>(others)});
+        left = left.drop_front(count);
+        right = right.drop_front(total - count);
+        return true;
+      }
+    return false;
+  };
+  while (!left.empty() && !right.empty())
+    if (!takeSmallest())
+      break;
+  if (!left.empty() || !right.empty()) // of empty tensors
+    return {{fromAxes, toAxes}};
+  return groups;
+}
+
 Value emitReshape(ElementEmitter &elements, FunctionEmitter &f, Operation *op, const Coords &at) {
   Value x = op->getOperand(0);
   Shape from = ElementEmitter::typeOf(x).shape;
   Shape to = ElementEmitter::typeOf(op->getResult(0)).shape;
-  auto fromAxes = properAxes(from), toAxes = properAxes(to);
-  bool sameSizes = fromAxes.size() == toAxes.size();
-  for (size_t i = 0; sameSizes && i < fromAxes.size(); ++i)
-    sameSizes = from[fromAxes[i]] == to[toAxes[i]];
   Coords inner;
   inner.index.assign(from.rank(), f.constant(0));
-  if (sameSizes) { // only dims of size 1 come or go
-    inner.laneStep = at.laneStep;
-    for (auto [fromAxis, toAxis] : llvm::zip(fromAxes, toAxes)) {
-      inner.index[fromAxis] = at.index[toAxis];
-      if (toAxis == at.laneAxis)
-        inner.laneAxis = fromAxis;
-    }
-    if (inner.isVector())
-      inner.mask = at.mask;
-    else
-      inner.laneStep = 1;
-    return elements.emit(x, inner);
-  }
-  bool keepsRows = from.rank() && to.rank() && from[-1] == to[-1];
-  bool lanesInRow = at.isVector() && at.laneAxis == to.rank() - 1 && keepsRows;
-  if (at.isVector() && !lanesInRow)
-    return emitLanes(f, x, at,
-                     [&](const Coords &one) { return emitReshape(elements, f, op, one); });
-  // Through the flat position; rows that stay whole are left out of it.
-  int64_t kept = keepsRows ? 1 : 0;
-  Value flat = f.constant(0);
-  for (int64_t axis = 0; axis < to.rank() - kept; ++axis)
-    flat = f.add(f.mul(flat, f.dimValue(to[axis])), at.index[axis]);
-  for (int64_t axis = from.rank() - 1 - kept; axis >= 0; --axis) {
-    if (axis == 0) {
-      inner.index[axis] = flat;
-      break;
-    }
-    Value size = f.dimValue(from[axis]);
-    inner.index[axis] = f.rem(flat, size);
-    flat = f.div(flat, size);
-  }
-  if (keepsRows) {
-    inner.index[from.rank() - 1] = at.index[to.rank() - 1];
-    if (lanesInRow) {
-      inner.laneAxis = from.rank() - 1;
+  inner.mask = at.mask;
+  for (const ReshapeGroup &group : reshapeGroups(from, to)) {
+    if (llvm::is_contained(group.to, at.laneAxis)) {
+      // Lanes stay in one axis where that is all of the group, or the last of those that make one.
+      if (group.from.size() != 1 || group.to.back() != at.laneAxis)
+        return emitLanes(f, x, at,
+                         [&](const Coords &one) { return emitReshape(elements, f, op, one); });
+      inner.laneAxis = group.from[0];
       inner.laneStep = at.laneStep;
-      inner.mask = at.mask;
     }
+    // Through the flat position within the group.
+    Value flat = at.index[group.to[0]];
+    for (int64_t axis : llvm::drop_begin(group.to))
+      flat = f.add(f.mul(flat, f.dimValue(to[axis])), at.index[axis]);
+    for (int64_t axis : llvm::reverse(llvm::drop_begin(group.from))) {
+      Value size = f.dimValue(from[axis]);
+      inner.index[axis] = f.rem(flat, size);
+      flat = f.div(flat, size);
+    }
+    inner.index[group.from[0]] = flat;
   }
+  if (!inner.isVector())
+    inner.mask = {};
   return elements.emit(x, inner);
 }
 
+/// Up to as many operands a concat along the lanes is emitted twice: in vectors where all lanes are
+/// of one operand, and one by one.
+constexpr unsigned maxVectorPieces = 4;
+
 Value emitConcat(ElementEmitter &elements, FunctionEmitter &f, Operation *op, const Coords &at) {
   int64_t axis = op->getAttrOfType<IntegerAttr>("axis").getInt();
-  if (at.laneAxis == axis)
+  auto inLanes = [&] {
     return emitLanes(f, op->getResult(0), at,
                      [&](const Coords &one) { return emitConcat(elements, f, op, one); });
+  };
+  if (at.laneAxis == axis && op->getNumOperands() > maxVectorPieces)
+    return inLanes();
   DType dtype = ElementEmitter::typeOf(op->getResult(0)).dtype;
   Type element = computeType(f, dtype);
   Type type = at.isVector() ? Type(f.vec(element)) : element;
@@ -166,7 +208,24 @@ Value emitConcat(ElementEmitter &elements, FunctionEmitter &f, Operation *op, co
     scf::YieldOp::create(f.b, piece(number + 1, rest));
     return branch.getResult(0);
   };
-  return piece(0, at.index[axis]);
+  if (at.laneAxis != axis)
+    return piece(0, at.index[axis]);
+  // Whether an operand ends between the first lane and the last.
+  Value first = at.index[axis], last = f.add(first, (f.lanes() - 1) * at.laneStep);
+  Value end = f.constant(0), isCut = arith::ConstantIntOp::create(f.b, 0, 1);
+  for (Value operand : op->getOperands().drop_back()) {
+    end = f.add(end, f.dimValue(ElementEmitter::typeOf(operand).shape[axis]));
+    Value here =
+        arith::AndIOp::create(f.b, f.lessThan(first, end), f.lessThan(end, f.add(last, 1)));
+    isCut = arith::OrIOp::create(f.b, isCut, here);
+  }
+  auto branch = scf::IfOp::create(f.b, type, isCut, /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(f.b);
+  f.b.setInsertionPointToStart(&branch.getThenRegion().front());
+  scf::YieldOp::create(f.b, inLanes());
+  f.b.setInsertionPointToStart(&branch.getElseRegion().front());
+  scf::YieldOp::create(f.b, piece(0, first));
+  return branch.getResult(0);
 }
 
 Value emitGatherOp(ElementEmitter &elements, FunctionEmitter &f, Operation *op, const Coords &at) {
@@ -293,6 +352,7 @@ ViewEmitter findViewEmitter(StringRef op) {
       {"broadcast_to", emitBroadcastTo},
       {"permute", emitPermute},
       {"slice", emitSlice},
+      {"windows", emitWindows},
       {"reshape", emitReshape},
       {"concat", emitConcat},
       {"gather", emitGatherOp},

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "kiln/Compile.h"
+#include "kiln/Convolution.h"
 #include "kiln/Ops.h"
 
 #include <concepts>
@@ -99,8 +100,7 @@ public:
   void output(const Tensor &result, Where where = Where::current());
   void output(const std::vector<Tensor> &results, Where where = Where::current());
   template <std::same_as<Tensor>... Rest>
-    requires(sizeof...(Rest) > 0)
-  void output(const Tensor &first, const Rest &...rest) {
+  requires(sizeof...(Rest) > 0) void output(const Tensor &first, const Rest &...rest) {
     output(std::vector<Tensor>{first, rest...});
   }
   /// Errors: ValueError without an output; CompileError.
@@ -113,21 +113,22 @@ private:
 /// Operations by the names that graphs know them by. All of Ops.h, and constants.
 namespace ops {
 
-using kiln::abs, kiln::argmax, kiln::argmin, kiln::attention, kiln::bandPart, kiln::ceil,
-    kiln::chunk, kiln::clamp, kiln::concat, kiln::cos, kiln::erf, kiln::exp, kiln::floor,
-    kiln::floorDiv, kiln::gather, kiln::gatherNd, kiln::gelu, kiln::isInf, kiln::isNan,
-    kiln::layerNorm, kiln::log, kiln::log1p, kiln::logSoftmax, kiln::logicalAnd, kiln::logicalNot,
-    kiln::logicalOr, kiln::logicalXor, kiln::maskedFill, kiln::matmul, kiln::max, kiln::maximum,
+using kiln::abs, kiln::argmax, kiln::argmin, kiln::attention, kiln::avgPool2d, kiln::bandPart,
+    kiln::ceil, kiln::chunk, kiln::clamp, kiln::concat, kiln::conv1d, kiln::conv2d, kiln::conv3d,
+    kiln::cos, kiln::erf, kiln::exp, kiln::floor, kiln::floorDiv, kiln::fold, kiln::gather,
+    kiln::gatherNd, kiln::gelu, kiln::interpolateNearest, kiln::isInf, kiln::isNan, kiln::layerNorm,
+    kiln::log, kiln::log1p, kiln::logSoftmax, kiln::logicalAnd, kiln::logicalNot, kiln::logicalOr,
+    kiln::logicalXor, kiln::maskedFill, kiln::matmul, kiln::max, kiln::maxPool2d, kiln::maximum,
     kiln::mean, kiln::min, kiln::minimum, kiln::outer, kiln::pad, kiln::pow, kiln::prod, kiln::relu,
     kiln::repeatInterleave, kiln::rmsNorm, kiln::round, kiln::rsqrt, kiln::sigmoid, kiln::silu,
     kiln::sin, kiln::softmax, kiln::split, kiln::sqrt, kiln::stack, kiln::sum, kiln::tanh,
-    kiln::tile, kiln::trunc, kiln::where;
+    kiln::tile, kiln::trunc, kiln::where, kiln::windows;
 
 /// `values`, row-major, in a shape. Copies. Errors: ValueError if their number is another.
 template <std::ranges::contiguous_range Range>
-  requires kiln::detail::Element<std::ranges::range_value_t<Range>>
-Tensor constant(const Range &values, const Shape &shape, std::optional<DType> dtype = {},
-                std::optional<Device> device = {}, Where where = Where::current()) {
+requires kiln::detail::Element<std::ranges::range_value_t<Range>>
+    Tensor constant(const Range &values, const Shape &shape, std::optional<DType> dtype = {},
+                    std::optional<Device> device = {}, Where where = Where::current()) {
   return Tensor::fromData(std::span(std::ranges::data(values), std::ranges::size(values)), shape,
                           dtype, device, where);
 }

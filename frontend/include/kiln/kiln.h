@@ -3,6 +3,7 @@
 /// Everything of the public API.
 
 #include "kiln/Compile.h"
+#include "kiln/Convolution.h"
 #include "kiln/Defaults.h"
 #include "kiln/Gguf.h"
 #include "kiln/Graph.h"
@@ -14,6 +15,7 @@
 #include "kiln/Tensor.h"
 #include "kiln/Threads.h"
 #include "kiln/nn/Activations.h"
+#include "kiln/nn/Conv2d.h"
 #include "kiln/nn/Embedding.h"
 #include "kiln/nn/GroupNorm.h"
 #include "kiln/nn/Linear.h"
