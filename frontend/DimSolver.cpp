@@ -68,6 +68,14 @@ void DimSolver::unify(const Dim &first, const Dim &second) {
   } else if (b.isName() && names[indexOf(b)].isSoft && !a.names().contains(b.str())) {
     bind(b, a);
   } else {
+    // Expressions: soft names in them, say of edges that are put around both, may be all that
+    // tells them apart.
+    for (const Dim &dim : {a, b})
+      for (const std::string &text : dim.names())
+        if (names[indexOf(Dim(std::string_view(text)))].isSoft)
+          makeStatic(Dim(std::string_view(text)));
+    if (resolve(a) == resolve(b))
+      return;
     makeStatic(a);
     makeStatic(b);
   }

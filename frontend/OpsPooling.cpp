@@ -71,17 +71,14 @@ Tensor countAlong(const Call &call, Tensor &x, std::size_t axis, const SlidingAx
   // are one, so that eager calls with other sizes find the same artifact.
   std::vector<Dim> dims = {1, 1, 1};
   dims[axis] = x.shape()[static_cast<int64_t>(axis) + 1];
-  auto ones = [&](DType type) {
-    return call.broadcastTo(call.scalar(Scalar(true), DType::boolean, x.device()), Shape(dims))
-        .cast(type, call.where);
-  };
-  x = call.record("select", {ones(DType::boolean), x, x});
+  Tensor ones = call.broadcastTo(call.scalar(true, DType::boolean, x.device()), Shape(dims));
+  x = call.record("select", {ones, x, x});
   std::vector<SlidingAxis> inside(3), beyond(3);
   inside[axis] = {.before = options.padding.before(axis), .after = options.padding.after(axis)};
   beyond[axis].after = std::max<int64_t>(0, sliding.after - inside[axis].after);
   inside[axis].after = std::min(sliding.after, inside[axis].after);
-  Tensor counted =
-      detail::padded(call, ones(dtype), 0, inside, options.countBoundary ? Scalar(1) : Scalar(0));
+  Tensor counted = detail::padded(call, call.cast(ones, dtype), 0, inside,
+                                  options.countBoundary ? Scalar(1) : Scalar(0));
   counted = detail::padded(call, counted, 0, beyond, Scalar(0));
   Tensor patches = detail::slide(call, counted, static_cast<int64_t>(axis), {sliding});
   auto window = static_cast<int64_t>(axis) + 1;
@@ -209,11 +206,18 @@ Tensor interpolateNearest(const Tensor &x, const PerAxis<2> &size, Where where) 
       result = repeatInterleave(result, wanted / given.value(), axis, where);
       continue;
     }
-    Tensor extent = given.isStatic() ? call.scalar(given.value(), DType::int64, type.device)
-                                     : call.record("size", {}, {{"dim", Shape{given}}});
-    Tensor places = Tensor::arange(0, wanted, 1, DType::int64, type.device, where);
-    places = call.record("floor_div", {call.record("mul", {places, extent}),
-                                       call.scalar(wanted, DType::int64, type.device)});
+    Tensor places;
+    if (given.isStatic()) { // contents, so that other sizes find the same artifact
+      std::vector<int64_t> values(static_cast<std::size_t>(wanted));
+      for (int64_t place = 0; place < wanted; ++place)
+        values[static_cast<std::size_t>(place)] = place * given.value() / wanted;
+      places = Tensor::fromData(values, {wanted}, {}, type.device, where);
+    } else {
+      Tensor extent = call.record("size", {}, {{"dim", Shape{given}}});
+      places = Tensor::arange(0, wanted, 1, DType::int64, type.device, where);
+      places = call.record("floor_div", {call.record("mul", {places, extent}),
+                                         call.scalar(wanted, DType::int64, type.device)});
+    }
     result = call.record("gather", {result, places}, {{"axis", axis}});
   }
   return result;

@@ -93,9 +93,10 @@ struct FuseGatherPass : impl::FuseGatherPassBase<FuseGatherPass> {
 
   /// One number everywhere.
   static bool isUniform(Value value) {
-    auto broadcast = value.getDefiningOp<ir::BroadcastToOp>();
-    return broadcast && broadcast.getX().getDefiningOp<ir::ConstantOp>() &&
-           ir::shapeOf(broadcast.getX().getType()).numElements() == Dim(1);
+    if (auto broadcast = value.getDefiningOp<ir::BroadcastToOp>())
+      return isUniform(broadcast.getX());
+    auto constant = value.getDefiningOp<ir::ConstantOp>();
+    return constant && isa<SplatElementsAttr>(constant.getValue());
   }
 
   static Operation *findProducer(ir::FusionOp fusion) {

@@ -74,6 +74,20 @@ Compiler loadLayerNorm(const Path &path, DType dtype) {
   return oneInput(nn::LayerNorm(size), file, dtype, dtype, size);
 }
 
+/// Filters of odd sizes are padded to keep the image's size; of even ones they cut it into patches.
+Compiler loadConv2d(const Path &path, DType dtype) {
+  const auto file = io::openSafetensors(path);
+  const int64_t height = sizeIn(file, "weight", 0), width = sizeIn(file, "weight", 1);
+  const int64_t in = sizeIn(file, "weight", 2), out = sizeIn(file, "weight", 3);
+  const bool keepsSize = height % 2 == 1;
+  nn::Conv2dOptions options;
+  if (keepsSize)
+    options.padding = {height / 2, width / 2};
+  else
+    options.stride = {height, width};
+  return oneInput(nn::Conv2d(in, out, {height, width}, options), file, dtype, dtype, in);
+}
+
 Compiler loadMinilm(const Path &path, DType dtype) {
   const BertConfig config = configFromWeights(path);
   auto encoder = std::make_shared<SentenceEncoder>(loadEncoder(path, config, dtype));
@@ -94,6 +108,7 @@ const std::vector<Case> &benchCases() {
       {"mlp", "Linear, GELU (erf), Linear", loadMlp, 2},
       {"gather_linear", "Embedding, Linear", loadGatherLinear, 2},
       {"layer_norm", "LayerNorm, epsilon 1e-5", loadLayerNorm, 2},
+      {"conv2d", "Conv2d, NHWC: same size for odd filters, patches for even ones", loadConv2d, 4},
       {"minilm", "sentence encoder all-MiniLM-L6-v2", loadMinilm, 2},
   };
   return cases;
