@@ -194,7 +194,7 @@ private:
     return true;
   }
 
-  /// "none", "rows:32", "columns:16", "filter:16".
+  /// "none", "rows:32", "columns:16", "filter:16", "channels-first:16".
   static std::optional<runtime::Packing> parsePacking(StringRef text) {
     if (text == "none")
       return runtime::Packing{};
@@ -208,6 +208,8 @@ private:
       packing.kind = runtime::Packing::Kind::columnPanels;
     else if (kind == "filter")
       packing.kind = runtime::Packing::Kind::filterPanels;
+    else if (kind == "channels-first")
+      packing.kind = runtime::Packing::Kind::channelsFirstPanels;
     else
       return std::nullopt;
     return packing;

@@ -94,6 +94,7 @@ struct Convolution {
   Tensor x, filter; // [N, D..., C], [K..., C / groups, F]
   std::vector<SlidingAxis> axes;
   int64_t groups = 1;
+  std::optional<Tensor> bias;
 
   int64_t rank() const { return static_cast<int64_t>(axes.size()); }
 
@@ -130,9 +131,13 @@ struct Convolution {
 
   Tensor run() {
     x = detail::padded(call, x, 1, axes, x.dtype() == DType::boolean ? Scalar(false) : Scalar(0));
-    if (groups == 1)
-      return dense();
-    return filter.shape()[-2] == Dim(1) ? depthwise() : grouped();
+    if (groups != 1 && filter.shape()[-2] == Dim(1))
+      return depthwise();
+    return biased(groups == 1 ? dense() : grouped());
+  }
+
+  Tensor biased(const Tensor &result) const {
+    return bias ? call.binary("add", result, *bias) : result;
   }
 
   /// [N, O..., K] @ [K, F].
@@ -170,7 +175,8 @@ struct Convolution {
     DType wide = isFloat(dtype) && sizeBytes(dtype) == 2 ? DType::float32 : dtype;
     Tensor products = call.record("mul", {call.cast(patches, wide), call.cast(weights, wide)});
     Tensor sums = call.record("sum", {products}, {{"axis", rank() + 1}});
-    return call.cast(detail::joinedAxes(call, sums, rank() + 1, 2), dtype);
+    // Before the axis goes: in the kernel of the sum.
+    return detail::joinedAxes(call, biased(call.cast(sums, dtype)), rank() + 1, 2);
   }
 
   /// A product for each group: [G, N, O..., K] @ [G, 1..., K, F / G].
@@ -210,16 +216,15 @@ struct Convolution {
 template <std::size_t N>
 Tensor convolve(const Call &call, const Tensor &x, const Tensor &filter,
                 const ConvolutionOptions<N> &options) {
-  Convolution convolution{call, x, filter, detail::slidingAxes(PerAxis<N>(1), options),
-                          options.groups};
+  Convolution convolution{
+      call, x, filter, detail::slidingAxes(PerAxis<N>(1), options), options.groups, options.bias};
   convolution.check();
   if (options.bias && call.type(*options.bias).shape != Shape{filter.shape()[-1]})
     call.fail(ErrorKind::value,
               fmt::format("the bias must be [{}], one for each output channel: bias {}, filter {}",
                           filter.shape()[-1].str(), options.bias->type().str(),
                           filter.type().str()));
-  Tensor result = convolution.run();
-  return options.bias ? call.binary("add", result, *options.bias) : result;
+  return convolution.run();
 }
 
 } // namespace

@@ -25,7 +25,9 @@ bool isMovement(Operation *op) {
 }
 
 /// An elementwise operation or a movement: what may become part of a kernel, or one of its own.
-bool isLoose(Operation *op) { return isElementwise(op) || isMovement(op); }
+bool isLoose(Operation *op) {
+  return isElementwise(op) || (isMovement(op) && !isPackedPermute(op));
+}
 
 bool isCheap(Operation *op) { return isMovement(op) || isa<ir::CastOp>(op); }
 

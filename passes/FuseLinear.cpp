@@ -35,7 +35,8 @@ struct MatmulToLinear : OpRewritePattern<ir::MatmulOp> {
     // A filter [..., N] as a matrix: its kernel reads it packed all the same.
     auto reshape = weight.getDefiningOp<ir::ReshapeOp>();
     bool isFilter = reshape && !transposed && isFilterMatrix(reshape);
-    if (!isWeight(isFilter ? reshape.getX() : weight))
+    ir::PermuteOp packed = isFilter ? packedPermute(reshape) : nullptr;
+    if (!isWeight(packed ? packed.getX() : isFilter ? reshape.getX() : weight))
       return rewriter.notifyMatchFailure(op, "y is not a weight");
     if (weight == op.getX())
       return rewriter.notifyMatchFailure(op, "x is the weight itself");
@@ -46,9 +47,26 @@ struct MatmulToLinear : OpRewritePattern<ir::MatmulOp> {
       return rewriter.notifyMatchFailure(op, "y has symbolic dims");
     if (!isLinearType(weight))
       return rewriter.notifyMatchFailure(op, "no packed kernel for this dtype");
+    if (packed)
+      packed->setAttr(packedAttrName, rewriter.getUnitAttr());
     rewriter.replaceOpWithNewOp<ir::LinearOp>(op, op.getX(), ValueRange{weight}, ValueRange{},
                                               transposed);
     return success();
+  }
+
+private:
+  /// The permute of PyTorch's filter [N, C, ...] to [..., C, N] behind a filter's matrix, if
+  /// nothing else reads either; else null.
+  static ir::PermuteOp packedPermute(ir::ReshapeOp reshape) {
+    auto permute = reshape.getX().getDefiningOp<ir::PermuteOp>();
+    if (!permute || !permute->hasOneUse() || !reshape->hasOneUse())
+      return nullptr;
+    auto axes = llvm::to_vector(permute.getAxes());
+    auto rank = static_cast<int64_t>(axes.size());
+    for (int64_t axis = 0; axis < rank; ++axis)
+      if (axes[axis] != (axis + 2 < rank ? axis + 2 : rank - 1 - axis))
+        return nullptr;
+    return permute;
   }
 };
 

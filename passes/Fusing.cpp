@@ -31,6 +31,10 @@ bool isFilterMatrix(ir::ReshapeOp reshape) {
   return from.rank() > 2 && to.rank() == 2 && from[-1] == to[-1];
 }
 
+bool isPackedPermute(Operation *op) {
+  return isa<ir::PermuteOp>(op) && op->hasAttr(packedAttrName);
+}
+
 bool isMadeOfWindows(Value value) {
   Operation *op = value.getDefiningOp();
   if (!op || !value.hasOneUse())

@@ -13,6 +13,10 @@ mlir::Block *mainBlock(mlir::ModuleOp module);
 bool isWeight(mlir::Value value);
 /// Whether a reshape makes a matrix [K, N] of [..., N].
 bool isFilterMatrix(ir::ReshapeOp reshape);
+/// Whether an operation makes a filter [..., C, N] of PyTorch's [N, C, ...], a weight, that kernels
+/// read packed: it stays in @main as a view and moves nothing. FuseLinear decides.
+bool isPackedPermute(mlir::Operation *op);
+inline constexpr llvm::StringLiteral packedAttrName = "kiln.packed";
 /// Whether a value is made of windows by views alone that nothing else reads: elements repeat in
 /// it, so that it is better never stored.
 bool isMadeOfWindows(mlir::Value value);

@@ -127,8 +127,13 @@ private:
       return "none";
     auto reshape = launch.getInputs()[operand].getDefiningOp<ir::ReshapeOp>();
     auto [kind, panel] = packing.getValue().split(':');
-    return kind == "columns" && reshape && isFilterMatrix(reshape) ? ("filter:" + panel).str()
-                                                                   : packing.str();
+    if (kind != "columns" || !reshape || !isFilterMatrix(reshape))
+      return packing.str();
+    Operation *source = reshape.getX().getDefiningOp();
+    return ((source && isPackedPermute(source) ? "channels-first:" : "filter:") + panel).str();
+  }
+  static bool isFilterPacking(StringRef packing) {
+    return packing.starts_with("filter:") || packing.starts_with("channels-first:");
   }
 
   LogicalResult collectPackings() {
@@ -138,7 +143,7 @@ private:
         std::string packing = packingOf(launch, i);
         Value root = viewedValue(operand);
         auto argument = dyn_cast<BlockArgument>(root);
-        bool isAsItIs = root == operand || StringRef(packing).starts_with("filter");
+        bool isAsItIs = root == operand || isFilterPacking(packing);
         if (packing != "none" && (!argument || !isAsItIs))
           return launch.emitOpError("operand ") << i << " must be a weight: its kernel wants it "
                                                 << "packed as " << packing;

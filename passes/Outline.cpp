@@ -35,7 +35,8 @@ public:
   void run() {
     Block &block = main.getBody().front();
     for (Operation &op : llvm::make_early_inc_range(block.without_terminator()))
-      if (!isa<ir::FusionOp, ir::ReshapeOp, ir::LaunchOp>(op) && !isRepeatable(&op))
+      if (!isa<ir::FusionOp, ir::ReshapeOp, ir::LaunchOp>(op) && !isRepeatable(&op) &&
+          !isPackedPermute(&op))
         wrapInFusion(&op);
     for (Operation &op : llvm::make_early_inc_range(block.without_terminator()))
       if (isRepeatable(&op) && usedOutsideFusions(&op))

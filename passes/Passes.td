@@ -47,7 +47,8 @@ def FuseLinearPass : Pass<"kiln-fuse-linear", "::mlir::ModuleOp"> {
   let summary = "products with a weight, and the bias behind them, to linear";
   let description = [{
     `matmul(x, permute(w))` with a weight w of the model becomes `kiln.linear`, whose kernel reads w
-    packed once at load; a row added to it becomes its bias.
+    packed once at load; a row added to it becomes its bias. So does `matmul(x, reshape(w))` with a
+    filter [..., N], whose dims but the last are one.
 
     Example:
 
@@ -144,10 +145,11 @@ def FuseEpiloguePass : Pass<"kiln-fuse-epilogue", "::mlir::ModuleOp"> {
 }
 
 def FuseGatherPass : Pass<"kiln-fuse-gather", "::mlir::ModuleOp"> {
-  let summary = "gathers into the linear or layer_norm that reads their rows";
+  let summary = "gathers and windows into the linear or layer_norm that reads their rows";
   let description = [{
     Gathered rows are read straight into a product's left operand, and a sum of gathered rows straight
-    into a layer_norm: they are never stored.
+    into a layer_norm: they are never stored. So are windows, with the views behind them and the
+    edges (one number everywhere) that are put around what they are cut from: a convolution.
 
     Example:
 

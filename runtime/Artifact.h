@@ -26,6 +26,8 @@ struct Packing {
     columnPanels,
     /// A [..., N] filter of a convolution, all dims but the last taken as one K, as columnPanels.
     filterPanels,
+    /// A [N, C, ...] filter, PyTorch's, as that [..., C, N] filter.
+    channelsFirstPanels,
   };
   Kind kind = Kind::none;
   int64_t panel = 0;

@@ -131,6 +131,27 @@ void packColumnPanels(const Packing &packing, const MatrixShape &shape, const T 
       });
 }
 
+/// packed[panel][tap][channel][row in panel] of rows [channel][tap].
+template <class T>
+void packChannelsFirst(const Packing &packing, const MatrixShape &shape, const T *source,
+                       T *destination) {
+  int64_t panel = packing.panel, channels = shape.columns / std::max<int64_t>(1, shape.taps);
+  ThreadPool::instance().parallelFor(
+      ceilDiv(shape.rows, panel), [&](int64_t begin, int64_t end, int64_t) {
+        for (int64_t task = begin; task < end; ++task) {
+          T *to = destination + task * panel * shape.columns;
+          for (int64_t j = 0; j < panel; ++j) {
+            int64_t row = task * panel + j;
+            const T *from = source + row * shape.columns;
+            for (int64_t c = 0; c < channels; ++c)
+              for (int64_t tap = 0; tap < shape.taps; ++tap)
+                to[(tap * channels + c) * panel + j] =
+                    row < shape.rows ? from[c * shape.taps + tap] : T(0);
+          }
+        }
+      });
+}
+
 void copyAll(const std::byte *source, std::byte *destination, int64_t sizeBytes) {
   constexpr int64_t piece = int64_t{1} << 20;
   ThreadPool::instance().parallelFor(
@@ -147,6 +168,8 @@ void packAs(const Packing &packing, const MatrixShape &shape, const std::byte *s
   auto *to = reinterpret_cast<T *>(destination);
   if (packing.kind == Packing::Kind::rowPanels)
     packRowPanels(packing, shape, from, to);
+  else if (packing.kind == Packing::Kind::channelsFirstPanels)
+    packChannelsFirst(packing, shape, from, to);
   else
     packColumnPanels(packing, shape, from, to);
 }
@@ -172,13 +195,21 @@ MatrixShape matrixShape(const Packing &packing, const TensorType &type) {
   shape.rows = sizes[sizes.size() - 2];
   if (packing.kind == Packing::Kind::filterPanels)
     shape.rows *= std::exchange(shape.matrices, 1);
+  if (packing.kind == Packing::Kind::channelsFirstPanels) {
+    shape = {.rows = sizes[0], .columns = sizes[1], .elementBytes = shape.elementBytes};
+    for (std::size_t axis = 2; axis < sizes.size(); ++axis)
+      shape.taps *= sizes[axis];
+    shape.columns *= shape.taps;
+    return shape;
+  }
   shape.columns = sizes.back();
   return shape;
 }
 
 std::size_t packedSizeBytes(const Packing &packing, const MatrixShape &shape) {
   int64_t elements = shape.matrices * shape.rows * shape.columns;
-  if (packing.kind == Packing::Kind::rowPanels)
+  if (packing.kind == Packing::Kind::rowPanels ||
+      packing.kind == Packing::Kind::channelsFirstPanels)
     elements = shape.matrices * ceilDiv(shape.rows, packing.panel) * packing.panel * shape.columns;
   else if (packing.kind != Packing::Kind::none)
     elements = shape.matrices * ceilDiv(shape.columns, packing.panel) * packing.panel * shape.rows;

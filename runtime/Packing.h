@@ -15,6 +15,7 @@ struct MatrixShape {
   int64_t rows = 0;
   int64_t columns = 0;
   int64_t elementBytes = 0; // 1, 2, 4 or 8
+  int64_t taps = 1;         // of a channels-first filter [N, C, ...]: a row is [C, taps]
 
   std::size_t sizeBytes() const {
     return static_cast<std::size_t>(matrices * rows * columns * elementBytes);

@@ -1,5 +1,7 @@
 #include "passes/cpu/MemoryPlan.h"
 
+#include "passes/Fusing.h"
+
 #include "ir/KilnDialect.h"
 #include "ir/TypeConversion.h"
 
@@ -99,8 +101,9 @@ private:
 } // namespace
 
 Value viewedValue(Value value) {
-  while (auto reshape = value.getDefiningOp<ir::ReshapeOp>())
-    value = reshape.getOperand();
+  for (Operation *op = value.getDefiningOp(); op && (isa<ir::ReshapeOp>(op) || isPackedPermute(op));
+       op = value.getDefiningOp())
+    value = op->getOperand(0);
   return value;
 }
 

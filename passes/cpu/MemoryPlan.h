@@ -34,7 +34,7 @@ struct MemoryPlan {
   Dim workspace = 0; // bytes, a multiple of 64
 };
 
-/// What a value is a view of: the operand of its reshapes, or itself.
+/// What a value is a view of: the operand of its reshapes (and packed permutes), or itself.
 mlir::Value viewedValue(mlir::Value value);
 
 MemoryPlan planMemory(mlir::func::FuncOp main);

@@ -29,6 +29,11 @@ TensorType typeOf(DType dtype, std::vector<int64_t> sizes) {
   return TensorType(dtype, Shape(std::span<const int64_t>(sizes)), CPU());
 }
 
+constexpr Packing filter(int64_t panel) { return {Packing::Kind::filterPanels, panel}; }
+constexpr Packing channelsFirst(int64_t panel) {
+  return {Packing::Kind::channelsFirstPanels, panel};
+}
+
 /// Element `position` of the packed copy, read off Artifact.h's definition; -1 for padding.
 int64_t sourceOf(const Packing &packing, const MatrixShape &shape, int64_t position) {
   bool byRows = packing.kind == Packing::Kind::rowPanels;
@@ -71,6 +76,29 @@ TEST(Packing, FollowsTheDefinition) {
         checkPacking<uint32_t>(DType::float32, packing, sizes);
         checkPacking<uint64_t>(DType::int64, packing, sizes);
       }
+}
+
+TEST(Packing, FiltersAreTheSameInBothLayouts) {
+  const int64_t outputs = 21, channels = 5, taps = 6, depth = channels * taps;
+  std::vector<float> last(depth * outputs), first(last.size());
+  for (int64_t n = 0; n < outputs; ++n)
+    for (int64_t c = 0; c < channels; ++c)
+      for (int64_t tap = 0; tap < taps; ++tap)
+        first[(n * channels + c) * taps + tap] = last[(tap * channels + c) * outputs + n] =
+            float(n * depth + c * taps + tap + 1);
+  for (int64_t panel : {4, 16, 32}) {
+    auto packedAs = [&](const std::vector<float> &values, const Packing &packing,
+                        std::vector<int64_t> sizes) {
+      auto packed = Buffer::copyOf(std::as_bytes(std::span(values)))
+                        ->packed(packing, typeOf(DType::float32, sizes));
+      return std::vector<float>(packed->as<float>(),
+                                packed->as<float>() + packed->sizeBytes() / sizeof(float));
+    };
+    auto expected = packedAs(last, columns(panel), {depth, outputs});
+    EXPECT_EQ(packedAs(last, filter(panel), {2, 3, channels, outputs}), expected);
+    EXPECT_EQ(packedAs(last, filter(panel), {taps, channels, outputs}), expected);
+    EXPECT_EQ(packedAs(first, channelsFirst(panel), {outputs, channels, 2, 3}), expected);
+  }
 }
 
 TEST(Packing, EmptyMatrices) {
