@@ -103,6 +103,29 @@ class BenchTest(unittest.TestCase):
             expected.append([(v - mean) * scale * p + q for v, p, q in zip(r, w, b)])
         self.check("layer_norm", [4], expected)
 
+    def test_conv2d(self):
+        for size in (3, 2):  # padded to keep the size, and cut into patches
+            self.matrix("weight", size, size, 4, 5)
+            f, b = self.tensors["weight"][2], self.matrix("bias", 5)
+            self.write("weights.safetensors")
+            self.matrix("in0", 1, 4, 6, 4)
+            x = self.tensors["in0"][2]
+            self.write("1x4x6x4.safetensors")
+            stride, before = (1, 1) if size == 3 else (2, 0)
+            expected = []
+            for row in range(0, 4, stride):
+                for column in range(0, 6, stride):
+                    sums = list(b)
+                    for i in range(size):
+                        for j in range(size):
+                            h, w = row + i - before, column + j - before
+                            if 0 <= h < 4 and 0 <= w < 6:
+                                for c in range(4):
+                                    for o in range(5):
+                                        sums[o] += x[(h * 6 + w) * 4 + c] * f[((i * size + j) * 4 + c) * 5 + o]
+                    expected.append(sums)
+            self.check("conv2d", [1, 4, 6, 4], expected)
+
     def test_minilm(self):
         model = TinyModel(hidden=24, heads=12)
         model.write(self.folder)

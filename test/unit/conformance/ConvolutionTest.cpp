@@ -61,6 +61,20 @@ TEST(MaxTensorCompatibility, test_interpolate_nearest) {
   EXPECT_THAT(y.toVector<float>(), ElementsAre(1, 1, 2, 2, 1, 1, 2, 2, 3, 3, 4, 4, 3, 3, 4, 4));
 }
 
+TEST(MaxFunctional, test_conv2d_in_a_graph) { // as ops.conv2d
+  Graph graph("convolution");
+  {
+    auto scope = graph.enter();
+    Tensor x = graph.input(TensorType(DType::float32, {"n", 6, 6, 3}));
+    Tensor filter = ops::constant(std::vector<float>(2 * 2 * 3 * 4, 0.5f), {2, 2, 3, 4});
+    Tensor y = ops::maxPool2d(ops::conv2d(x, filter, {.stride = 2}), 3);
+    EXPECT_EQ(y.shape(), (Shape{"n", 1, 1, 4}));
+    graph.output(y);
+  }
+  auto run = graph.compile();
+  EXPECT_THAT(Tensor(run(Tensor::ones({2, 6, 6, 3}))).toVector<float>(), Each(6));
+}
+
 TEST(MaxConv2d, LayoutsOfMAXAndOfPyTorch) {
   nn::Conv2d conv(3, 64, 3, {.permute = true});
   EXPECT_EQ(conv(Tensor::ones({1, 3, 32, 32})).shape(), (Shape{1, 64, 30, 30}));
