@@ -7,6 +7,7 @@
 
 #include <bit>
 #include <fmt/format.h>
+#include <new>
 
 namespace kiln::io {
 
@@ -73,6 +74,9 @@ GgufFile openGguf(const std::string &path, Where where) try {
   kiln::detail::rethrowWith([&](const std::string &message) {
     return kiln::detail::completed(message, "openGguf", where);
   });
+} catch (const std::bad_alloc &) {
+  throw IoError(fmt::format("[openGguf] {}: there is no memory for its metadata{}", path,
+                            atLocation(where)));
 }
 
 std::vector<std::string> GgufFile::keys() const {

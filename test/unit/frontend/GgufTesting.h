@@ -22,6 +22,8 @@ protected:
 
   std::string path(const std::string &name) const { return (folder / name).string(); }
   std::string write(const std::string &contents) const {
+    // Some file systems wait for the disk when a file is written over, for fear of a crash.
+    std::filesystem::remove(path("x"));
     std::ofstream(path("x"), std::ios::binary) << contents;
     return path("x");
   }
