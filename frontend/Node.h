@@ -37,6 +37,7 @@ struct Node {
   /// Of a slice, for each axis: which bounds count from the end of the axis.
   /// Of a reshape: {axis that was given as -1, plus one}; or `joinsAxes`, then for each axis of the
   /// operand the axis of the result that it is part of, plus one (0: dropped, of size 1).
+  /// Of an argsort: {whether it is of all elements, whatever their number}.
   std::vector<uint8_t> hints;
   /// What must hold of symbolic sizes: guards of the graph (ir/ShapeRules.h).
   std::vector<Constraint> assumptions;
@@ -67,6 +68,7 @@ struct Node {
 
 inline constexpr uint8_t startFromEnd = 1, stopFromEnd = 2;
 inline constexpr uint8_t joinsAxes = 255;
+inline constexpr uint8_t sortsFirst = 0, sortsAll = 1;
 
 /// Guards the mutable parts of all nodes; held for pointer work only, never while anything runs.
 std::mutex &nodeMutex();

@@ -60,45 +60,4 @@ Tensor bandPart(const Tensor &x, std::optional<int64_t> numLower, std::optional<
                  : call.record("select", {inside, x, zero});
 }
 
-Tensor gatherNd(const Tensor &table, const Tensor &indices, Where where) {
-  Call call("gatherNd", where);
-  const TensorType &type = call.type(table), &places = call.type(indices);
-  if (!isInteger(places.dtype))
-    call.fail(ErrorKind::value, fmt::format("the indices must be integers: {}", places.str()));
-  if (places.rank() < 1 || !places.shape[-1].isStatic())
-    call.fail(ErrorKind::value,
-              fmt::format("the last dim of the indices must be a number: {}", places.str()));
-  int64_t depth = places.shape[-1].value();
-  if (depth < 1 || depth > type.rank())
-    call.fail(ErrorKind::value, fmt::format("the last dim of the indices must be from 1 to the "
-                                            "rank of the table: indices {}, table {}",
-                                            places.str(), type.str()));
-  Tensor flat;
-  Dim joined = 1;
-  for (int64_t axis = 0; axis < depth; ++axis) {
-    Dim size = type.shape[axis];
-    Tensor index = indices.slice({ellipsis, axis}, where);
-    // Of one axis the flat index is the index. Of several it would hide an index that is outside:
-    // looking each up among its axis's positions checks it, and names it.
-    if (depth > 1) {
-      Tensor positions = Tensor::arange(0, size, 1, DType::int64, type.device, where);
-      index = call.record("gather", {positions, index}, {{"axis", int64_t{0}}});
-      if (axis > 0) {
-        Tensor extent = size.isStatic() ? call.scalar(size.value(), DType::int64, type.device)
-                                        : call.record("size", {}, {{"dim", Shape{size}}});
-        flat = call.record("add", {call.record("mul", {flat, extent}), index});
-      } else {
-        flat = index;
-      }
-    } else {
-      flat = index;
-    }
-    joined = joined * size;
-  }
-  std::vector<Dim> dims = {joined};
-  dims.insert(dims.end(), type.shape.begin() + depth, type.shape.end());
-  return call.record("gather", {call.reshape(table, Shape(std::move(dims))), flat},
-                     {{"axis", int64_t{0}}});
-}
-
 } // namespace kiln

@@ -244,6 +244,27 @@ Dims symboliseConcat(DimSolver &solver, const std::vector<Dims> &operands, std::
   return result;
 }
 
+/// Along other axes there may be fewer indices than elements; where there are as many, that is
+/// meant.
+void symboliseElementIndices(DimSolver &solver, const std::vector<Dims> &operands,
+                             std::size_t axis) {
+  const Dims &x = operands[0], &indices = operands[1];
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    if (i != axis && solver.value(x[i]) == solver.value(indices[i]))
+      solver.unify(x[i], indices[i]);
+    if (operands.size() > 2)
+      solver.unify(indices[i], operands[2][i]);
+  }
+}
+
+Dims symboliseScatter(DimSolver &solver, const std::vector<Dims> &operands) {
+  const Dims &x = operands[0], &updates = operands[2];
+  solver.unify(operands[1][0], updates[0]);
+  for (std::size_t i = 1; i < x.size(); ++i)
+    solver.unify(x[i], updates[i]);
+  return x;
+}
+
 bool isReduction(std::string_view op) {
   constexpr std::string_view reductions[] = {"sum",  "mean",   "max",   "min",
                                              "prod", "argmax", "argmin"};
@@ -255,7 +276,7 @@ bool isElementwise(std::string_view op) {
 #define KILN_UNARY(op, kind) #op,
 #define KILN_BINARY(op, kind) #op,
 #include "ir/Elementwise.def"
-      "select", "cast", "softmax"};
+      "select", "cast", "softmax", "cumsum"};
   return std::find(names.begin(), names.end(), op) != names.end();
 }
 
@@ -309,6 +330,18 @@ SymbolicNode symboliseNode(DimSolver &solver, const Node &node, const std::vecto
     auto place = result.erase(result.begin() + static_cast<std::ptrdiff_t>(axis()));
     result.insert(place, operands[1].begin(), operands[1].end());
     return {std::move(result), {}};
+  }
+  if (op == "scatter")
+    return {symboliseScatter(solver, operands), {}};
+  if (op == "gather_elements" || op == "scatter_elements") {
+    symboliseElementIndices(solver, operands, axis());
+    return {operands[op == "gather_elements" ? 1 : 0], {}};
+  }
+  if (op == "argsort") {
+    Dims result = operands[0];
+    if (node.hints.empty() || node.hints[0] != sortsAll)
+      result[axis()] = Dim(sizes[axis()]);
+    return {result, {{"count", {result[axis()]}}}};
   }
   if (isReduction(op)) {
     Dims result = operands[0];

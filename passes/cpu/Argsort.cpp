@@ -66,7 +66,7 @@ Value Argsort::toKeys(FunctionEmitter &f, Value values) {
   auto all = [&](const APInt &value) -> Value {
     return arith::ConstantOp::create(f.b, DenseElementsAttr::get(cast<ShapedType>(type), value));
   };
-  Value sign = all(APInt::getSignMask(bits)), ones = all(APInt::getAllOnes(bits)), keys;
+  Value ones = all(APInt::getAllOnes(bits)), keys;
   if (isFloat(this->type.dtype)) {
     // Negative numbers upside down, positive ones above them; -0 as 0; NaNs on top.
     Value zero = arith::ConstantOp::create(f.b, f.b.getZeroAttr(values.getType()));
@@ -75,11 +75,13 @@ Value Argsort::toKeys(FunctionEmitter &f, Value values) {
     Value clean = arith::SelectOp::create(f.b, isZero, zero, values);
     Value word = arith::BitcastOp::create(f.b, type, clean);
     Value spread = arith::ShRSIOp::create(f.b, word, all(APInt(bits, bits - 1)));
+    Value sign = all(APInt::getSignMask(bits));
     keys = arith::XOrIOp::create(f.b, word, arith::OrIOp::create(f.b, spread, sign));
     keys = arith::SelectOp::create(f.b, isNan, ones, keys);
   } else if (isSigned(this->type.dtype)) {
     keys = emitCast(f, values, this->type.dtype, isWide ? DType::int64 : DType::int32);
-    keys = arith::XOrIOp::create(f.b, keys, sign);
+    APInt least(bits, uint64_t(1) << (8 * sizeBytes(this->type.dtype) - 1)); // without its sign
+    keys = arith::AddIOp::create(f.b, keys, all(least));
   } else {
     keys = emitCast(f, values, this->type.dtype, isWide ? DType::uint64 : DType::uint32);
   }

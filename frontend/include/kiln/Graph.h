@@ -100,7 +100,8 @@ public:
   void output(const Tensor &result, Where where = Where::current());
   void output(const std::vector<Tensor> &results, Where where = Where::current());
   template <std::same_as<Tensor>... Rest>
-  requires(sizeof...(Rest) > 0) void output(const Tensor &first, const Rest &...rest) {
+    requires(sizeof...(Rest) > 0)
+  void output(const Tensor &first, const Rest &...rest) {
     output(std::vector<Tensor>{first, rest...});
   }
   /// Errors: ValueError without an output; CompileError.
@@ -123,12 +124,16 @@ using kiln::abs, kiln::argmax, kiln::argmin, kiln::attention, kiln::avgPool2d, k
     kiln::repeatInterleave, kiln::rmsNorm, kiln::round, kiln::rsqrt, kiln::sigmoid, kiln::silu,
     kiln::sin, kiln::softmax, kiln::split, kiln::sqrt, kiln::stack, kiln::sum, kiln::tanh,
     kiln::tile, kiln::trunc, kiln::where, kiln::windows;
+using kiln::argsort, kiln::cumsum, kiln::maskedScatter, kiln::nonzero, kiln::scatter,
+    kiln::scatterAdd, kiln::scatterMax, kiln::scatterMin, kiln::scatterMul, kiln::scatterNd,
+    kiln::scatterNdAdd, kiln::scatterNdMax, kiln::scatterNdMin, kiln::scatterNdMul,
+    kiln::takeAlongAxis, kiln::topK;
 
 /// `values`, row-major, in a shape. Copies. Errors: ValueError if their number is another.
 template <std::ranges::contiguous_range Range>
-requires kiln::detail::Element<std::ranges::range_value_t<Range>>
-    Tensor constant(const Range &values, const Shape &shape, std::optional<DType> dtype = {},
-                    std::optional<Device> device = {}, Where where = Where::current()) {
+  requires kiln::detail::Element<std::ranges::range_value_t<Range>>
+Tensor constant(const Range &values, const Shape &shape, std::optional<DType> dtype = {},
+                std::optional<Device> device = {}, Where where = Where::current()) {
   return Tensor::fromData(std::span(std::ranges::data(values), std::ranges::size(values)), shape,
                           dtype, device, where);
 }

@@ -3,6 +3,7 @@
 #include "kiln/Tensor.h"
 
 #include <string_view>
+#include <utility>
 
 /// The operations on tensors. All record and return at once; docs/spec.md says what each means.
 /// An Operand is a tensor or a C++ number. Negative axes count from the back.
@@ -73,6 +74,20 @@ Tensor argmin(const Tensor &x, int64_t axis = -1, Where where = Where::current()
 Tensor softmax(const Tensor &x, int64_t axis = -1, Where where = Where::current());
 Tensor logSoftmax(const Tensor &x, int64_t axis = -1, Where where = Where::current());
 
+/// The sum of the elements up to each one: with it, or (`exclusive`) without; `reverse`: from the
+/// last element on. Booleans are counted as int64; other dtypes stay, and integers wrap.
+Tensor cumsum(const Tensor &x, int64_t axis = -1, bool exclusive = false, bool reverse = false,
+              Where where = Where::current());
+/// The places (int64) of the elements in the order of their values; equal ones stay in theirs. A
+/// NaN counts as greater than every number.
+Tensor argsort(const Tensor &x, int64_t axis = -1, bool descending = false,
+               Where where = Where::current());
+/// The k largest elements, in descending order, and their places (int64) along the axis. A NaN
+/// counts as greater than every number; of equal elements the first come first.
+/// Errors: ValueError for a k outside [0, size of the axis].
+std::pair<Tensor, Tensor> topK(const Tensor &x, int64_t k, int64_t axis = -1,
+                               Where where = Where::current());
+
 /// Over the last axis: (x - mean) / sqrt(variance + epsilon) * weight + bias.
 /// Shapes: x [..., D], weight [D], bias [D]. Errors: ValueError if they differ or epsilon <= 0.
 Tensor layerNorm(const Tensor &x, const Tensor &weight, const Tensor &bias, double epsilon = 1e-5,
@@ -123,6 +138,49 @@ Tensor bandPart(const Tensor &x, std::optional<int64_t> numLower, std::optional<
 /// table[indices[..., 0], indices[..., 1], …]. Shapes: table [n0, …, nk, rest...], indices [..., k]
 /// -> [..., rest...]. Indices outside are an IndexError when read, as of gather.
 Tensor gatherNd(const Tensor &table, const Tensor &indices, Where where = Where::current());
+
+// By index. An index outside of its axis is an IndexError when read, as of gather; nothing is
+// written then.
+
+/// out[…, i, …] = x[…, indices[…, i, …], …] along an axis. Shapes: x and indices have one rank;
+/// their dims but the axis's broadcast -> those, and as many along the axis as there are indices.
+Tensor takeAlongAxis(const Tensor &x, const Tensor &indices, int64_t axis,
+                     Where where = Where::current());
+/// x with out[…, indices[…, i, …], …] = updates[…, i, …] along an axis; of equal indices the last
+/// one wins. Shapes: indices and updates have one shape, of the rank of x and along other axes at
+/// most its size. Errors: ValueError for other shapes; TypeError unless x and updates have one
+/// dtype.
+Tensor scatter(const Tensor &x, const Tensor &updates, const Tensor &indices, int64_t axis = -1,
+               Where where = Where::current());
+/// The same, each element combined with its updates in the order of the indices.
+Tensor scatterAdd(const Tensor &x, const Tensor &updates, const Tensor &indices, int64_t axis = -1,
+                  Where where = Where::current());
+Tensor scatterMul(const Tensor &x, const Tensor &updates, const Tensor &indices, int64_t axis = -1,
+                  Where where = Where::current());
+Tensor scatterMax(const Tensor &x, const Tensor &updates, const Tensor &indices, int64_t axis = -1,
+                  Where where = Where::current());
+Tensor scatterMin(const Tensor &x, const Tensor &updates, const Tensor &indices, int64_t axis = -1,
+                  Where where = Where::current());
+/// x with out[indices[..., 0], indices[..., 1], …] = updates[...]; of equal indices the last one
+/// wins. Shapes: x [n0, …, nk, rest...], indices [..., k], updates [..., rest...].
+Tensor scatterNd(const Tensor &x, const Tensor &updates, const Tensor &indices,
+                 Where where = Where::current());
+Tensor scatterNdAdd(const Tensor &x, const Tensor &updates, const Tensor &indices,
+                    Where where = Where::current());
+Tensor scatterNdMul(const Tensor &x, const Tensor &updates, const Tensor &indices,
+                    Where where = Where::current());
+Tensor scatterNdMax(const Tensor &x, const Tensor &updates, const Tensor &indices,
+                    Where where = Where::current());
+Tensor scatterNdMin(const Tensor &x, const Tensor &updates, const Tensor &indices,
+                    Where where = Where::current());
+/// x with its elements where the mask is true replaced by the first elements of updates, in order.
+/// Shapes: mask broadcasts to x. Errors: TypeError for a mask that is not boolean or updates of
+/// another dtype; IndexError when read if there are fewer updates than true elements.
+Tensor maskedScatter(const Tensor &x, const Tensor &mask, const Tensor &updates,
+                     Where where = Where::current());
+/// The coordinates of all elements that are not zero, row-major: [count, rank] int64. A NaN is not
+/// zero. Reads the contents. Errors: TypeError while tracing, when the count is not known.
+Tensor nonzero(const Tensor &x, Where where = Where::current());
 
 /// Whether |x - y| <= atol + rtol * |y| everywhere, and shapes agree. Reads the contents.
 bool allClose(const Tensor &x, const Tensor &y, double rtol = 1e-5, double atol = 1e-8,

@@ -11,6 +11,7 @@
 #include <source_location>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 struct DLManagedTensor; // <dlpack/dlpack.h>
@@ -193,6 +194,11 @@ public:
   Tensor min(int64_t axis = -1, Where where = Where::current()) const;
   Tensor argmax(int64_t axis = -1, Where where = Where::current()) const;
   Tensor argmin(int64_t axis = -1, Where where = Where::current()) const;
+  Tensor cumsum(int64_t axis = -1, Where where = Where::current()) const;
+  Tensor argsort(int64_t axis = -1, bool descending = false, Where where = Where::current()) const;
+  std::pair<Tensor, Tensor> topK(int64_t k, int64_t axis = -1,
+                                 Where where = Where::current()) const;
+  Tensor nonzero(Where where = Where::current()) const;
 
   /// For the library itself.
   explicit Tensor(std::shared_ptr<detail::Node> node) : node(std::move(node)) {}
