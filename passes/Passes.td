@@ -188,8 +188,8 @@ def FuseGatherPass : Pass<"kiln-fuse-gather", "::mlir::ModuleOp"> {
 def FuseElementwisePass : Pass<"kiln-fuse-elementwise", "::mlir::ModuleOp"> {
   let summary = "what is left: elementwise operations and movements into loops and rows";
   let description = [{
-    Reductions, softmax and layer_norm take in what only they read and the elementwise operations on
-    their results; chains of the rest become one loop. A value that several kernels need is stored
+    Reductions, softmax, layer_norm, cumsum and argsort take in what only they read and the elementwise
+    operations on their results; chains of the rest become one loop. A value that several kernels need is stored
     once; nothing is computed more often than before, apart from casts and movements.
 
     Example:

@@ -44,6 +44,44 @@ func.func @main(%x: !x, %y: !s) -> !s {
 
 // -----
 
+// So do totals and orders; what is read by index is computed where it is read.
+// CHECK: func.func @main
+// CHECK-NEXT: kiln.fusion
+// CHECK-NEXT: kiln.neg
+// CHECK-NEXT: kiln.cumsum
+// CHECK-NEXT: kiln.abs
+// CHECK-NEXT: kiln.yield
+// CHECK: kiln.fusion
+// CHECK-NEXT: kiln.relu
+// CHECK-NEXT: kiln.argsort
+// CHECK-NEXT: kiln.add
+// CHECK-NEXT: kiln.yield
+// CHECK: kiln.fusion
+// CHECK-NEXT: kiln.broadcast_to
+// CHECK-NEXT: kiln.permute
+// CHECK-NEXT: kiln.gather_elements
+// CHECK-NEXT: kiln.neg
+// CHECK-NEXT: kiln.yield
+!x = tensor<?x2xf32, #kiln.dims<n, 2>>
+!i = tensor<?x1xi64, #kiln.dims<n, 1>>
+!p = tensor<2x?xf32, #kiln.dims<2, n>>
+func.func @main(%x: !x, %y: !x, %p: !p) -> (!x, !i, !x) {
+  %0 = kiln.neg %x : !x
+  %1 = kiln.cumsum %0 axis 0 : !x
+  %2 = kiln.abs %1 : !x
+  %3 = kiln.relu %y : !x
+  %4 = kiln.argsort %3 axis 1 count <1> : !x -> !i
+  %5 = kiln.add %4, %4 : !i
+  %6 = kiln.permute %p [1, 0] : !p -> !x
+  %i = kiln.constant dense<0> : tensor<1x2xi64>
+  %j = kiln.broadcast_to %i to <n, 2> : tensor<1x2xi64> -> tensor<?x2xi64, #kiln.dims<n, 2>>
+  %7 = kiln.gather_elements %6[%j] axis 1 : (!x, tensor<?x2xi64, #kiln.dims<n, 2>>) -> !x
+  %8 = kiln.neg %7 : !x
+  return %2, %5, %8 : !x, !i, !x
+}
+
+// -----
+
 // A layer_norm that fuse-gather has made a kernel; a reshape that drops an axis of size 1, and what is
 // behind it. The row of x that is used twice is one result.
 // CHECK: func.func @main
