@@ -133,7 +133,7 @@ struct Convolution {
     x = detail::padded(call, x, 1, axes, x.dtype() == DType::boolean ? Scalar(false) : Scalar(0));
     if (groups != 1 && filter.shape()[-2] == Dim(1))
       return depthwise();
-    return biased(groups == 1 ? dense() : grouped());
+    return groups == 1 ? biased(dense()) : grouped();
   }
 
   Tensor biased(const Tensor &result) const {
@@ -197,6 +197,12 @@ struct Convolution {
     parts = call.reshape(parts, Shape(std::move(batch)));
 
     Tensor result = call.record("matmul", {patches, parts}); // [G, N, O..., F / G]
+    if (bias) {
+      std::vector<Dim> perGroupDims(static_cast<std::size_t>(rank() + 3), Dim(1));
+      perGroupDims.front() = groups;
+      perGroupDims.back() = outputs;
+      result = call.binary("add", result, call.reshape(*bias, Shape(std::move(perGroupDims))));
+    }
     std::vector<int64_t> back(static_cast<std::size_t>(rank() + 3));
     std::iota(back.begin(), back.end(), 1);
     back[back.size() - 2] = 0;

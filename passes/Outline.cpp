@@ -14,15 +14,23 @@ namespace kiln::passes {
 
 namespace {
 
-/// "gather_add_layer_norm": what a kernel does, for people.
+/// "gather_add_layer_norm": what a kernel does, for people. Where that is long, without its views.
 std::string describe(Block &body) {
-  std::string name;
-  for (Operation &op : body.without_terminator())
-    if (!isRepeatable(&op) || body.getOperations().size() == 2)
-      name += (name.empty() ? "" : "_") + op.getName().stripDialect().str();
-  if (name.size() > 60)
-    name = name.substr(0, 60);
-  return name.empty() ? "copy" : name;
+  constexpr size_t longest = 60;
+  auto join = [&](bool withViews) {
+    std::string name;
+    for (Operation &op : body.without_terminator()) {
+      bool isView = op.hasTrait<ir::KilnView>() || isa<ir::ConcatOp>(op);
+      if ((!isRepeatable(&op) || body.getOperations().size() == 2) && (withViews || !isView))
+        name += (name.empty() ? "" : "_") + op.getName().stripDialect().str();
+    }
+    return name;
+  };
+  std::string name = join(/*withViews=*/true);
+  if (name.size() > longest)
+    if (std::string shorter = join(/*withViews=*/false); !shorter.empty())
+      name = shorter;
+  return name.empty() ? "copy" : name.substr(0, longest);
 }
 
 class Outliner {

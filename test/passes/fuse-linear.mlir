@@ -142,3 +142,43 @@ func.func @main(%x: tensor<4x2xf32>, %w: tensor<3x2xf32>, %r: tensor<4x3xf32>, %
   %6 = kiln.matmul %5, %r : (tensor<4x4xf32>, tensor<4x3xf32>) -> tensor<4x3xf32>
   return %6 : tensor<4x3xf32>
 }
+
+// -----
+
+// A filter whose dims but the last are one K; and PyTorch's, which stays where it is: its kernel
+// reads it packed.
+// CHECK: func.func @main
+// CHECK-NEXT: %[[F:.*]] = kiln.reshape %arg1 to <6, 4>
+// CHECK-NEXT: kiln.linear %arg0, weights(%[[F]]) {transposed = false}
+// CHECK-NEXT: %[[P:.*]] = kiln.permute %arg2 [2, 1, 0] {kiln.packed}
+// CHECK-NEXT: %[[G:.*]] = kiln.reshape %[[P]] to <6, 4>
+// CHECK-NEXT: kiln.neg
+// CHECK-NEXT: kiln.linear %{{.*}}, weights(%[[G]]) {transposed = false}
+!x = tensor<?x6xf32, #kiln.dims<n, 6>>
+!y = tensor<?x4xf32, #kiln.dims<n, 4>>
+func.func @main(%x: !x, %f: tensor<2x3x4xf32> {kiln.role = "weight"}, %g: tensor<4x3x2xf32> {kiln.role = "weight"}) -> (!y, !y) {
+  %0 = kiln.reshape %f to <6, 4> : tensor<2x3x4xf32> -> tensor<6x4xf32>
+  %1 = kiln.matmul %x, %0 : (!x, tensor<6x4xf32>) -> !y
+  %2 = kiln.permute %g [2, 1, 0] : tensor<4x3x2xf32> -> tensor<2x3x4xf32>
+  %3 = kiln.reshape %2 to <6, 4> : tensor<2x3x4xf32> -> tensor<6x4xf32>
+  %4 = kiln.neg %x : !x
+  %5 = kiln.matmul %4, %3 : (!x, tensor<6x4xf32>) -> !y
+  return %1, %5 : !y, !y
+}
+
+// -----
+
+// Refused: the permuted filter is used elsewhere, so it is stored; another permutation.
+// CHECK: func.func @main
+// CHECK-NOT: kiln.linear
+!x = tensor<?x6xf32, #kiln.dims<n, 6>>
+!y = tensor<?x4xf32, #kiln.dims<n, 4>>
+func.func @main(%x: !x, %g: tensor<4x3x2xf32> {kiln.role = "weight"}, %h: tensor<3x2x4xf32> {kiln.role = "weight"}) -> (!y, tensor<2x3x4xf32>, !y) {
+  %2 = kiln.permute %g [2, 1, 0] : tensor<4x3x2xf32> -> tensor<2x3x4xf32>
+  %3 = kiln.reshape %2 to <6, 4> : tensor<2x3x4xf32> -> tensor<6x4xf32>
+  %5 = kiln.matmul %x, %3 : (!x, tensor<6x4xf32>) -> !y
+  %6 = kiln.permute %h [1, 0, 2] : tensor<3x2x4xf32> -> tensor<2x3x4xf32>
+  %7 = kiln.reshape %6 to <6, 4> : tensor<2x3x4xf32> -> tensor<6x4xf32>
+  %8 = kiln.matmul %x, %7 : (!x, tensor<6x4xf32>) -> !y
+  return %5, %2, %8 : !y, tensor<2x3x4xf32>, !y
+}
