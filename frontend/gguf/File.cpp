@@ -75,8 +75,8 @@ GgufFile openGguf(const std::string &path, Where where) try {
     return kiln::detail::completed(message, "openGguf", where);
   });
 } catch (const std::bad_alloc &) {
-  throw IoError(fmt::format("[openGguf] {}: there is no memory for its metadata{}", path,
-                            atLocation(where)));
+  throw IoError(
+      fmt::format("[openGguf] {}: there is no memory for its metadata{}", path, atLocation(where)));
 }
 
 std::vector<std::string> GgufFile::keys() const {

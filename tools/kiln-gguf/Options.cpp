@@ -47,12 +47,10 @@ std::optional<int> parseOptions(int argc, char **argv, Options &options) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp &) {
-    std::cout << app.help("", convert->parsed() || list->parsed() ? CLI::AppFormatMode::Sub
-                                                                  : CLI::AppFormatMode::All)
+    // Of the subcommand where one is named, else of all.
+    const bool isNamed = convert->parsed() || list->parsed();
+    std::cout << app.help("", isNamed ? CLI::AppFormatMode::Normal : CLI::AppFormatMode::All)
               << std::flush;
-    return 0;
-  } catch (const CLI::CallForAllHelp &) {
-    std::cout << app.help("", CLI::AppFormatMode::All) << std::flush;
     return 0;
   } catch (const CLI::ParseError &error) {
     std::cerr << "kiln-gguf: " << error.what() << " (--help lists the options)\n";
