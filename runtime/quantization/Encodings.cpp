@@ -6,7 +6,21 @@ namespace kiln {
 
 namespace {
 constexpr std::string_view names[] = {"Q4_0", "Q8_0", "Q4_K", "Q5_K", "Q6_K"};
-}
+
+// No field is forgotten and none overlaps.
+static_assert(blocks::Q4_0::quants + 16 == blocks::Q4_0::bytes);
+static_assert(blocks::Q8_0::quants + 32 == blocks::Q8_0::bytes);
+static_assert(blocks::Q4_K::scales + 12 == blocks::Q4_K::quants);
+static_assert(blocks::Q4_K::quants + 128 == blocks::Q4_K::bytes);
+static_assert(blocks::Q5_K::scales + 12 == blocks::Q5_K::highBits);
+static_assert(blocks::Q5_K::highBits + 32 == blocks::Q5_K::quants);
+static_assert(blocks::Q5_K::quants + 128 == blocks::Q5_K::bytes);
+static_assert(blocks::Q6_K::quants + 128 == blocks::Q6_K::highBits);
+static_assert(blocks::Q6_K::highBits + 64 == blocks::Q6_K::scales);
+static_assert(blocks::Q6_K::scales + 16 == blocks::Q6_K::scale);
+static_assert(blocks::Q6_K::scale + 2 == blocks::Q6_K::bytes);
+
+} // namespace
 
 std::string_view name(QuantizationEncoding encoding) {
   return names[static_cast<std::size_t>(encoding)];
