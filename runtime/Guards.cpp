@@ -174,11 +174,13 @@ void Guards::failConstraint(const Bound &bound, int64_t got, const int64_t *symb
   const Constraint &constraint = bound.constraint;
   std::string sizes = sizesOf(constraint.dim, symbols);
   bool isBetween = constraint.kind == Constraint::Kind::between;
-  if (isBetween && constraint.dim.isAlgebraic() && constraint.low == 0 &&
-      constraint.high == std::numeric_limits<int64_t>::max())
-    throw ConstraintError(fmt::format("needs {}, but {}", inequality(constraint.dim), sizes),
-                          constraint, sizes);
-  std::string expected = isBetween
+  bool isOpen = isBetween && constraint.high == std::numeric_limits<int64_t>::max();
+  if (isOpen && constraint.dim.isAlgebraic())
+    throw ConstraintError(
+        fmt::format("needs {}, but {}", inequality(constraint.dim - constraint.low), sizes),
+        constraint, sizes);
+  std::string expected = isOpen ? fmt::format("at least {}", constraint.low)
+                         : isBetween
                              ? fmt::format("between {} and {}", constraint.low, constraint.high)
                              : fmt::format("a multiple of {}", constraint.low);
   const Guard *first = definition(bound.size.symbol());

@@ -210,16 +210,19 @@ template <class T> void describeField(std::string_view name, T &field, Descripti
   }
 }
 
+/// Whether two fields certainly hold the same; tensors and modules are not compared.
 template <class T> bool sameData(const T &a, const T &b) {
   using Traits = ContainerTraits<T>;
-  if constexpr (holdsParts<T>()) {
-    if constexpr (Traits::isOptional)
-      return !a && !b;
-    else if constexpr (Traits::isList || Traits::isKeyed)
-      return a.empty() && b.empty();
-    else
-      return false;
-  } else if constexpr (requires {
+  if constexpr (Traits::isOptional) {
+    return a.has_value() == b.has_value() && (!a || sameData(*a, *b));
+  } else if constexpr (Traits::isList) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                      [](const auto &x, const auto &y) { return sameData(x, y); });
+  } else if constexpr (Traits::isKeyed) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const auto &x, const auto &y) {
+      return x.first == y.first && sameData(x.second, y.second);
+    });
+  } else if constexpr (!holdsParts<T>() && requires {
                          { a == b } -> std::same_as<bool>;
                        }) {
     return a == b;

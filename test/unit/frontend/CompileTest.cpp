@@ -26,7 +26,9 @@ struct Reads : nn::Module<Reads> {
 };
 
 template <class Model, class... Arguments>
-concept Takes = requires(const Model &model, const Arguments &...x) { model(x...); };
+concept Takes = requires(const Model &model, const Arguments &...x) {
+  model(x...);
+};
 
 TEST(Compile, OneArtifactServesEverySize) {
   nn::Linear linear(2, 3);
@@ -90,6 +92,35 @@ TEST(Compile, GuardsEveryCall) {
     EXPECT_THAT(error.what(), HasSubstr("symbolic dimension \"n\": expected 10 (from argument 0, "
                                         "dim 0), got 12"));
   }
+}
+
+struct Cuts : nn::Module<Cuts> {
+  Tensor table = Tensor::ones({48, 3});
+  KILN_FIELDS(table)
+  std::pair<Tensor, Tensor> operator()(const Tensor &x, const Tensor &y) const {
+    return {x + table.slice({Slice(0, x.shape()[0])}), y.slice({Slice(2, x.shape()[0])}).max(0)};
+  }
+};
+
+TEST(Compile, SaysWhatAnOperationNeededOfSizes) {
+  auto model = Cuts().compile(TensorType(DType::float32, {"seq", 3}),
+                              TensorType(DType::float32, {"rows", 3}));
+  auto refusal = [&](int64_t seq, int64_t rows) -> std::string {
+    try {
+      model(Tensor::ones({seq, 3}), Tensor::ones({rows, 3}));
+    } catch (const ValueError &error) {
+      return error.what();
+    }
+    return "";
+  };
+  EXPECT_EQ(refusal(48, 48), "");
+  EXPECT_EQ(refusal(3, 3), "");
+  EXPECT_THAT(refusal(60, 60), HasSubstr("[slice] needs seq <= 48, but seq is 60 (argument 0, "
+                                         "dim 0) (at CompileTest.cpp:"));
+  EXPECT_THAT(refusal(10, 7), HasSubstr("[slice] needs seq <= rows, but rows is 7 (argument 1, dim "
+                                        "0), seq is 10 (argument 0, dim 0) (at CompileTest.cpp:"));
+  EXPECT_THAT(refusal(1, 7), HasSubstr("[slice] needs 2 <= seq, but seq is 1 (argument 0, dim 0)"));
+  EXPECT_THAT(refusal(2, 7), HasSubstr("[max] needs 3 <= seq, but seq is 2 (argument 0, dim 0)"));
 }
 
 TEST(Compile, ContentsAreNotKnownWhileTracing) {
