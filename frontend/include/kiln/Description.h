@@ -79,6 +79,10 @@ template <class T, class A> struct ContainerTraits<std::vector<T, A>> : ListTrai
 template <class T, class A> struct ContainerTraits<std::deque<T, A>> : ListTraits<T> {};
 template <class T, class A> struct ContainerTraits<std::list<T, A>> : ListTraits<T> {};
 template <class T, std::size_t N> struct ContainerTraits<std::array<T, N>> : ListTraits<T> {};
+template <class T, std::size_t N>
+requires(!std::is_same_v<T, char> && !std::is_same_v<T, const char>) struct ContainerTraits<T[N]>
+    : ListTraits<T> {
+};
 template <class K, class T, class C, class A> struct ContainerTraits<std::map<K, T, C, A>> {
   using Entry = T;
   static constexpr bool isList = false, isKeyed = true, isOptional = false;

@@ -34,6 +34,8 @@ void moveTo(const ModuleRef &module, Device device, Where where);
 ///     Tensor operator()(const Tensor &x) const { … }
 ///   };
 ///
+/// What is not listed is the struct's own affair: no parameter, not loaded, moved or printed.
+///
 /// Names are qualified by dots: "sub.weight", "layers.0.weight", of a std::map by its keys:
 /// "heads.left.weight". Own parameters come first, then those of the children, depth first.
 /// Copies have parameters of their own (handles on the same contents, until one is replaced);

@@ -216,7 +216,7 @@ template <class T> bool sameData(const T &a, const T &b) {
   if constexpr (Traits::isOptional) {
     return a.has_value() == b.has_value() && (!a || sameData(*a, *b));
   } else if constexpr (Traits::isList) {
-    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+    return std::equal(std::begin(a), std::end(a), std::begin(b), std::end(b),
                       [](const auto &x, const auto &y) { return sameData(x, y); });
   } else if constexpr (Traits::isKeyed) {
     return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const auto &x, const auto &y) {

@@ -43,7 +43,10 @@ struct Zoo : nn::Module<Zoo> {
   Mode mode = Mode::fast;
   int8_t small = 1;
   std::map<std::string, double> numbers{};
-  KILN_FIELDS(heads, numbered, pair, shared, maybe, grid, any, group, mode, small, numbers)
+  std::optional<Plain> array[2]{};
+  float factors[2] = {1, 2};
+  KILN_FIELDS(heads, numbered, pair, shared, maybe, grid, any, group, mode, small, numbers, array,
+              factors)
 };
 
 Zoo filledZoo() {
@@ -60,6 +63,8 @@ Zoo filledZoo() {
   zoo.mode = Mode::exact;
   zoo.small = 2;
   zoo.numbers = {{"x", 0.5}};
+  zoo.array[1] = plain(9);
+  zoo.factors[1] = 3;
   return zoo;
 }
 
@@ -69,9 +74,9 @@ TEST(ModuleFields, AllKindsHaveTheirNames) {
   EXPECT_THAT(names(zoo.parameters()),
               ElementsAre("numbered.7", "maybe.1", "group.scale", "heads.left.weight",
                           "heads.right.weight", "pair.1.weight", "shared.0.weight",
-                          "shared.1.weight", "grid.0.0.weight", "any.weight"));
+                          "shared.1.weight", "grid.0.0.weight", "any.weight", "array.1.weight"));
   EXPECT_THAT(names(zoo.children()), ElementsAre("heads.left", "heads.right", "pair.1", "shared.0",
-                                                 "shared.1", "grid.0.0", "any"));
+                                                 "shared.1", "grid.0.0", "any", "array.1"));
   zoo.applyToParameters([](auto &, const Tensor &x) { return x + 10; });
   EXPECT_EQ(zoo.heads.at("right").weight.item<float>(), 12);
   EXPECT_EQ(zoo.shared[0]->weight.item<float>(), 11); // once, though it has two names
@@ -86,7 +91,8 @@ TEST(ModuleFields, PrintWhatIsNotAtItsDefault) {
   std::string printed = text(filledZoo());
   for (const char *part :
        {"heads.left=Plain(weight=Tensor(shape=[1]", "grid.0=[Plain(", "any=Plain(", "mode=1",
-        "small=2", "numbers={\"x\": 0.5}", "maybe=[none, Tensor(", "group=Group(scale=Tensor("})
+        "small=2", "numbers={\"x\": 0.5}", "factors=[1, 3]", "array.1=Plain(",
+        "maybe=[none, Tensor(", "group=Group(scale=Tensor("})
     EXPECT_THAT(printed, HasSubstr(part));
   // Also where a field has no default to compare with, and in any order.
   struct Net : nn::Module<Net> {
