@@ -156,6 +156,17 @@ TEST(ModuleFields, AModuleMayBeMovedOnly) {
   EXPECT_THROW(nn::AnyModule copy = any, TypeError);
 }
 
+TEST(ModuleFields, AnyModuleSaysWhatItCannotDo) {
+  nn::Sequential model(std::vector<nn::AnyModule>{plain(2), nn::ModuleList(plain(3))});
+  EXPECT_THAT(messageOf<TypeError>([&] { model(Tensor::ones({1})); }),
+              AllOf(HasSubstr("[ModuleList] the module does not take one tensor and give one"),
+                    HasSubstr("(at ModuleFieldsTest.cpp:")));
+  nn::AnyModule none = std::shared_ptr<Plain>();
+  EXPECT_THAT(messageOf<TypeError>([&] { none(Tensor::ones({1})); }), HasSubstr("is null"));
+  EXPECT_EQ(model[0].as<nn::ModuleList>(), nullptr);
+  EXPECT_EQ(model[1].as<nn::ModuleList>()->size(), 1u);
+}
+
 template <class Inner> struct Twice : nn::Module<Twice<Inner>> {
   Inner inner;
   KILN_FIELDS(this->inner)
