@@ -56,6 +56,9 @@ CompiledGraph Graph::compile(const CompileOptions &options) const {
   if (state->outputs.empty())
     throw ValueError(
         fmt::format("[compile] graph \"{}\" has no output{}", name(), atLocation(options.where)));
+  if (options.weights)
+    throw TypeError(fmt::format("[compile] graph \"{}\" has no parameters to take weights{}",
+                                name(), atLocation(options.where)));
   std::vector<TensorType> types;
   for (const auto &input : state->inputs)
     types.push_back(input->type());

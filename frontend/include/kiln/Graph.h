@@ -104,7 +104,7 @@ public:
   void output(const Tensor &first, const Rest &...rest) {
     output(std::vector<Tensor>{first, rest...});
   }
-  /// Errors: ValueError without an output; CompileError.
+  /// Errors: ValueError without an output; TypeError for weights; CompileError.
   CompiledGraph compile(const CompileOptions &options = {}) const;
 
 private:
