@@ -61,9 +61,7 @@ struct CompiledState; // frontend/CompiledState.h
 /// tensors.
 template <class Result> struct ResultTraits;
 template <class Result>
-concept IsResult = requires(const Result &result) {
-  ResultTraits<Result>::flatten(result);
-};
+concept IsResult = requires(const Result &result) { ResultTraits<Result>::flatten(result); };
 template <> struct ResultTraits<Tensor> {
   static constexpr std::size_t count = 1;
   static std::vector<Tensor> flatten(const Tensor &result) { return {result}; }
@@ -78,8 +76,7 @@ template <class Tuple, std::size_t N> struct TupleTraits {
   static Tuple build(Tensor *tensors, std::size_t) {
     return [&]<std::size_t... I>(std::index_sequence<I...>) {
       return Tuple{std::move(tensors[I])...};
-    }
-    (std::make_index_sequence<N>());
+    }(std::make_index_sequence<N>());
   }
 };
 template <std::same_as<Tensor>... T>

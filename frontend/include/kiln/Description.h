@@ -57,9 +57,7 @@ private:
 namespace detail {
 
 template <class T>
-concept Streamable = requires(std::ostream &os, const T &value) {
-  os << value;
-};
+concept Streamable = requires(std::ostream &os, const T &value) { os << value; };
 
 std::string streamed(void (*print)(std::ostream &, const void *), const void *value);
 std::string textOf(bool value);
@@ -80,9 +78,8 @@ template <class T, class A> struct ContainerTraits<std::deque<T, A>> : ListTrait
 template <class T, class A> struct ContainerTraits<std::list<T, A>> : ListTraits<T> {};
 template <class T, std::size_t N> struct ContainerTraits<std::array<T, N>> : ListTraits<T> {};
 template <class T, std::size_t N>
-requires(!std::is_same_v<T, char> && !std::is_same_v<T, const char>) struct ContainerTraits<T[N]>
-    : ListTraits<T> {
-};
+  requires(!std::is_same_v<T, char> && !std::is_same_v<T, const char>)
+struct ContainerTraits<T[N]> : ListTraits<T> {};
 template <class K, class T, class C, class A> struct ContainerTraits<std::map<K, T, C, A>> {
   using Entry = T;
   static constexpr bool isList = false, isKeyed = true, isOptional = false;

@@ -140,7 +140,7 @@ private:
   template <class... Types>
   auto compileAsItIs(const CompileOptions &options, const Types &...types) const {
     Derived &self = const_cast<Derived &>(static_cast<const Derived &>(*this));
-    constexpr bool takesThese = requires(Derived & m) { m(detail::asTensor<Types>()...); };
+    constexpr bool takesThese = requires(Derived &m) { m(detail::asTensor<Types>()...); };
     static_assert(takesThese, "compile takes one TensorType for each argument of operator()");
     if constexpr (takesThese) {
       using Result = std::remove_cvref_t<decltype(self(detail::asTensor<Types>()...))>;
@@ -152,13 +152,12 @@ private:
       return kiln::detail::compileModel<Result, sizeof...(Types)>(
           given, parameters(options.where), ref().typeName(), options,
           [&self, where = options.where](const Tensor *x) {
-            return [&]<std::size_t... I>(std::index_sequence<I...>)->Result {
+            return [&]<std::size_t... I>(std::index_sequence<I...>) -> Result {
               if constexpr (requires { self(x[I]..., where); })
                 return self(x[I]..., where); // errors of a layer that says where it was called
               else
                 return self(x[I]...);
-            }
-            (std::make_index_sequence<sizeof...(Types)>());
+            }(std::make_index_sequence<sizeof...(Types)>());
           });
     }
   }

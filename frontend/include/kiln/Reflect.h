@@ -99,9 +99,7 @@ template <class T, class D> struct ModuleFieldTraits<std::unique_ptr<T, D>> {
 };
 
 template <class T>
-concept HasFields = requires(T &object) {
-  object.kilnFields();
-};
+concept HasFields = requires(T &object) { object.kilnFields(); };
 
 /// Whether a field of this class may hold tensors or modules.
 template <class T> constexpr bool holdsParts() {
@@ -249,7 +247,8 @@ template <class Fields> struct FieldFiller;
 template <class... T> struct FieldFiller<std::tuple<T &...>> {
   const std::tuple<T &...> &fields;
   template <class U>
-  requires((std::is_same_v<U, T> || ...) && std::is_copy_constructible_v<U>) operator U() const {
+    requires((std::is_same_v<U, T> || ...) && std::is_copy_constructible_v<U>)
+  operator U() const {
     const U *found = nullptr;
     auto look = [&]<class F>(const F &field) {
       if constexpr (std::is_same_v<F, U>)
@@ -293,8 +292,7 @@ template <class M> std::vector<bool> fieldsAtDefault([[maybe_unused]] M &module)
         (result.push_back(!isGiven(&std::get<I>(defaults)) &&
                           sameData(std::get<I>(fields), std::get<I>(defaults))),
          ...);
-      }
-      (std::make_index_sequence<std::tuple_size_v<decltype(fields)>>());
+      }(std::make_index_sequence<std::tuple_size_v<decltype(fields)>>());
     };
     try {
       DefaultsProbe probe;
@@ -304,8 +302,7 @@ template <class M> std::vector<bool> fieldsAtDefault([[maybe_unused]] M &module)
         [&]<std::size_t... I>(std::index_sequence<I...>) {
           FieldFiller<decltype(fields)> filler{fields};
           compare(M{{}, (void(I), filler)...});
-        }
-      (std::make_index_sequence<static_cast<std::size_t>(required)>());
+        }(std::make_index_sequence<static_cast<std::size_t>(required)>());
     } catch (const Error &) { // a default that cannot be had here, such as one on an accelerator
       result.clear();
     }
@@ -335,7 +332,7 @@ template <class M> ModuleType makeModuleType() {
                 "class that derives from it");
   static_assert(
       HasFields<M> || std::is_trivially_destructible_v<M> ||
-          requires(M & m, FieldVisitor & visitor) { m.visitFields(visitor); } ||
+          requires(M &m, FieldVisitor &visitor) { m.visitFields(visitor); } ||
           requires(const M &m, Description &to) { m.describe(to); },
       "this module has fields but lists none: add a public KILN_FIELDS(a, b, ...) with "
       "its tensors and modules, or KILN_FIELDS() if it has none");
@@ -362,7 +359,7 @@ template <class M> ModuleType makeModuleType() {
     type.clone = [](const void *object) -> std::shared_ptr<void> {
       return std::make_shared<M>(*static_cast<const M *>(object));
     };
-  if constexpr (requires(M & m, const Tensor &x) {
+  if constexpr (requires(M &m, const Tensor &x) {
                   { m(x) } -> std::convertible_to<Tensor>;
                 })
     type.call = [](void *object, const Tensor &x, [[maybe_unused]] Where where) -> Tensor {

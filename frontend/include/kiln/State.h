@@ -46,7 +46,8 @@ public:
       : StateSource(ofDict(StateDict(state))) {}
   template <detail::StateRange R> StateSource(const R &state) : StateSource(ofRange(state)) {}
   template <detail::StateFile File>
-  requires(!std::same_as<File, StateSource>) StateSource(File file)
+    requires(!std::same_as<File, StateSource>)
+  StateSource(File file)
       : names(file.keys()),
         lookup([file = std::move(file)](const std::string &name) { return file.find(name); }) {}
 

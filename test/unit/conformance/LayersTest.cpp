@@ -397,13 +397,9 @@ TEST(MaxRope, test_symbolic_seqlen) {
   EXPECT_THAT(messageOf<ValueError>([&] { compiled(Tensor::zeros({1, 3, 1, 6})); }), says);
   EXPECT_THAT(messageOf<ValueError>([&] { other(Tensor::zeros({1, 3, 1, 6})); }), says);
   EXPECT_THAT(
-      messageOf<ValueError>([&] {
-        rope(Tensor::zeros({1, 3, 1, 6}));
-      }),
+      messageOf<ValueError>([&] { rope(Tensor::zeros({1, 3, 1, 6})); }),
       HasSubstr("positions 0 to 3 are beyond the table of 2 positions (at LayersTest.cpp:"));
-  EXPECT_THAT(messageOf<ValueError>([&] {
-                compiled(Tensor::zeros({1, 2, 1, 5}));
-              }),
+  EXPECT_THAT(messageOf<ValueError>([&] { compiled(Tensor::zeros({1, 2, 1, 5})); }),
               HasSubstr("argument 0: dim 3: expected 6, got 5"));
   EXPECT_THROW(rope(Tensor::zeros({1, 2, 1, 5})), TypeError);
 }

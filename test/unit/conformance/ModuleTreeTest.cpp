@@ -232,9 +232,8 @@ TEST(MaxModule, test_load_state_dict_valid_types) {
 
 TEST(MaxModule, test_load_state_dict_safe_cast_float32_to_bfloat16) {
   SimpleModule module{.weight = Tensor::zeros({3, 3}, DType::bfloat16)};
-  std::string warning = warningsOf([&] {
-    module.loadStateDict({{"weight", Tensor::ones({3, 3})}}, {.autoCast = true});
-  });
+  std::string warning = warningsOf(
+      [&] { module.loadStateDict({{"weight", Tensor::ones({3, 3})}}, {.autoCast = true}); });
   EXPECT_EQ(module.weight.dtype(), DType::bfloat16);
   EXPECT_EQ(module.weight.cast(DType::float32).slice({0, 0}).item<float>(), 1);
   EXPECT_THAT(warning, HasSubstr("precision loss"));
@@ -270,29 +269,27 @@ struct TwoWeightModule : nn::Module<TwoWeightModule> {
 TEST(MaxModule, test_load_state_dict_safe_cast_summary_aggregates) {
   Tensor narrow = Tensor::zeros({3, 3}, DType::bfloat16), wide = Tensor::ones({3, 3});
   TwoWeightModule module{.a = narrow, .b = narrow};
-  std::string warning = warningsOf([&] {
-    module.loadStateDict({{"a", wide}, {"b", wide}}, {.autoCast = true});
-  });
+  std::string warning =
+      warningsOf([&] { module.loadStateDict({{"a", wide}, {"b", wide}}, {.autoCast = true}); });
   EXPECT_THAT(warning, HasSubstr("2 parameter(s)"));
   EXPECT_EQ(std::count(warning.begin(), warning.end(), '\n'), 1);
 }
 
 TEST(MaxModule, test_load_state_dict_default_does_not_auto_cast) {
   SimpleModule module{.weight = Tensor::zeros({3, 3}, DType::bfloat16)};
-  EXPECT_THAT(messageOf<ValueError>([&] {
-                module.loadStateDict({{"weight", Tensor::ones({3, 3})}});
-              }),
-              HasSubstr("not assignable"));
+  EXPECT_THAT(
+      messageOf<ValueError>([&] { module.loadStateDict({{"weight", Tensor::ones({3, 3})}}); }),
+      HasSubstr("not assignable"));
 }
 
 TEST(MaxModule, test_load_state_dict_auto_cast_false_arg_disables) {
   SimpleModule module{.weight = Tensor::zeros({3, 3}, DType::bfloat16)};
   EXPECT_EQ(warningsOf([&] {
-              EXPECT_THAT(
-                  messageOf<ValueError>([&] {
-                    module.loadStateDict({{"weight", Tensor::ones({3, 3})}}, {.autoCast = false});
-                  }),
-                  HasSubstr("not assignable"));
+              EXPECT_THAT(messageOf<ValueError>([&] {
+                            module.loadStateDict({{"weight", Tensor::ones({3, 3})}},
+                                                 {.autoCast = false});
+                          }),
+                          HasSubstr("not assignable"));
             }),
             "");
 }
@@ -405,12 +402,12 @@ const TensorType narrowSquare(DType::bfloat16, {3, 3});
 
 TEST(MaxModule, test_compile_with_weights_shape_mismatch) {
   SimpleModule module{.weight = Tensor::zeros({3, 3})};
-  EXPECT_THAT(
-      messageOf<ValueError>([&] {
-        module.compile(CompileOptions{.weights = {{"weight", Tensor::zeros({4, 4})}}}, square);
-      }),
-      AllOf(HasSubstr("[compile]"), HasSubstr("not assignable"), HasSubstr("[4, 4] f32"),
-            HasSubstr("(at ModuleTreeTest.cpp:")));
+  EXPECT_THAT(messageOf<ValueError>([&] {
+                module.compile(CompileOptions{.weights = {{"weight", Tensor::zeros({4, 4})}}},
+                               square);
+              }),
+              AllOf(HasSubstr("[compile]"), HasSubstr("not assignable"), HasSubstr("[4, 4] f32"),
+                    HasSubstr("(at ModuleTreeTest.cpp:")));
 }
 
 TEST(MaxModule, test_compile_with_weights_dtype_mismatch) {

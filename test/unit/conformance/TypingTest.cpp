@@ -27,9 +27,7 @@ struct MultiOut : nn::Module<MultiOut> {
 const TensorType type(DType::float32, {"batch", "n"});
 
 template <class Model, class... Arguments>
-concept Takes = requires(const Model &model, const Arguments &...x) {
-  model(x...);
-};
+concept Takes = requires(const Model &model, const Arguments &...x) { model(x...); };
 
 TEST(MaxModuleTyping, test_compile_preserves_unary_p_r) {
   auto compiled = Unary{.bias = Tensor::constant(0.0f)}.compile(type);

@@ -26,9 +26,7 @@ struct Reads : nn::Module<Reads> {
 };
 
 template <class Model, class... Arguments>
-concept Takes = requires(const Model &model, const Arguments &...x) {
-  model(x...);
-};
+concept Takes = requires(const Model &model, const Arguments &...x) { model(x...); };
 
 TEST(Compile, OneArtifactServesEverySize) {
   nn::Linear linear(2, 3);

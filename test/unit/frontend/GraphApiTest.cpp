@@ -46,11 +46,8 @@ TEST(GraphApi, InputsOfNamedSizesAndSeveralResults) {
     Tensor y = graph.input(TensorType(DType::float32, {"n", 2}));
     graph.output(ops::matmul(x, weight) + y, ops::sum(x, 0));
   }
-  EXPECT_THAT(
-      [&] {
-        graph.compile(CompileOptions{.weights = {{"weight", weight}}});
-      },
-      ThrowsMessage<TypeError>(HasSubstr("has no parameters to take weights")));
+  EXPECT_THAT([&] { graph.compile(CompileOptions{.weights = {{"weight", weight}}}); },
+              ThrowsMessage<TypeError>(HasSubstr("has no parameters to take weights")));
   auto run = graph.compile();
   for (int64_t n : {1, 3}) {
     GraphResults results = run(Tensor::ones({n, 2}), Tensor::full({n, 2}, 0.5));
@@ -60,16 +57,10 @@ TEST(GraphApi, InputsOfNamedSizesAndSeveralResults) {
     EXPECT_EQ(results[1].toVector<float>()[0], static_cast<float>(n));
     EXPECT_THROW((void)static_cast<const Tensor &>(results), ValueError);
   }
-  EXPECT_THAT(
-      [&] {
-        run(Tensor::ones({3, 2}), Tensor::ones({4, 2}));
-      },
-      ThrowsMessage<ValueError>(HasSubstr("symbolic dimension \"n\"")));
-  EXPECT_THAT(
-      [&] {
-        run(Tensor::ones({3, 2}));
-      },
-      ThrowsMessage<TypeError>(HasSubstr("[two] takes 2 inputs, got 1")));
+  EXPECT_THAT([&] { run(Tensor::ones({3, 2}), Tensor::ones({4, 2})); },
+              ThrowsMessage<ValueError>(HasSubstr("symbolic dimension \"n\"")));
+  EXPECT_THAT([&] { run(Tensor::ones({3, 2})); },
+              ThrowsMessage<TypeError>(HasSubstr("[two] takes 2 inputs, got 1")));
   EXPECT_THAT([&] { run(); }, ThrowsMessage<TypeError>(HasSubstr("GraphApiTest.cpp:")));
   EXPECT_EQ(run(std::vector<Tensor>{Tensor::ones({1, 2}), Tensor::ones({1, 2})}).size(), 2u);
   EXPECT_NE(run.ir("import").find("kiln.matmul"), std::string::npos);

@@ -9,8 +9,12 @@ namespace detail {
 template <class M>
 concept ModuleLike = IsModule<M> || std::is_same_v<M, AnyModule> || ModuleFieldTraits<M>::isShared;
 
-template <class M> struct HeldModule { using type = M; };
-template <class M> struct HeldModule<std::shared_ptr<M>> { using type = M; };
+template <class M> struct HeldModule {
+  using type = M;
+};
+template <class M> struct HeldModule<std::shared_ptr<M>> {
+  using type = M;
+};
 /// Whether a module of class M (or what it points to) takes one tensor and gives one; of an
 /// AnyModule that is known when it is called.
 template <class M>
@@ -42,8 +46,8 @@ struct ModuleList : Module<ModuleList>, detail::ModuleVector {
   ModuleList() = default;
   explicit ModuleList(std::vector<AnyModule> entries) { modules = std::move(entries); }
   template <detail::ModuleLike... Ms>
-  requires(sizeof...(Ms) > 0 && !(sizeof...(Ms) == 1 && (std::is_same_v<Ms, ModuleList> &&
-                                                         ...))) explicit ModuleList(Ms... entries) {
+    requires(sizeof...(Ms) > 0 && !(sizeof...(Ms) == 1 && (std::is_same_v<Ms, ModuleList> && ...)))
+  explicit ModuleList(Ms... entries) {
     modules.reserve(sizeof...(Ms));
     (modules.emplace_back(std::move(entries)), ...);
   }
@@ -54,8 +58,8 @@ struct Sequential : Module<Sequential>, detail::ModuleVector {
   Sequential() = default;
   explicit Sequential(std::vector<AnyModule> entries) { modules = std::move(entries); }
   template <detail::ModuleLike... Ms>
-  requires(sizeof...(Ms) > 0 && !(sizeof...(Ms) == 1 && (std::is_same_v<Ms, Sequential> &&
-                                                         ...))) explicit Sequential(Ms... entries) {
+    requires(sizeof...(Ms) > 0 && !(sizeof...(Ms) == 1 && (std::is_same_v<Ms, Sequential> && ...)))
+  explicit Sequential(Ms... entries) {
     static_assert((detail::mapsTensorToTensor<Ms> && ...),
                   "each module of a Sequential takes one Tensor and gives one: Tensor "
                   "operator()(const Tensor &x) const");
