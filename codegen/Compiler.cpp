@@ -251,9 +251,9 @@ private:
 } // namespace
 } // namespace kiln::codegen
 
-extern "C" __attribute__((visibility("default"))) void
-kilnCompile(const kiln::ir::Graph &graph, const kiln::runtime::CompileRequest &request,
-            kiln::runtime::CompileResult &result) {
+extern "C" void kilnCompile(const kiln::ir::Graph &graph,
+                            const kiln::runtime::CompileRequest &request,
+                            kiln::runtime::CompileResult &result) {
   // libkiln throws (a size that overflows, say); nothing may cross this door.
   try {
     kiln::codegen::Compilation(graph, request, result).run();

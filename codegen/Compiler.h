@@ -2,8 +2,17 @@
 
 #include "ir/Graph.h"
 #include "runtime/Artifact.h"
+#include "runtime/Interpretation.h"
 
-/// The compiler's one door. libkiln finds it with dlsym in libkiln-compiler; it never throws.
-extern "C" __attribute__((visibility("default"))) void
+/// The compiler's two doors. libkiln finds them with dlsym in libkiln-compiler; they never throw.
+extern "C" {
+
+__attribute__((visibility("default"))) void
 kilnCompile(const kiln::ir::Graph &graph, const kiln::runtime::CompileRequest &request,
             kiln::runtime::CompileResult &result);
+
+/// Runs the graph in the interpreter (ir/Interpreter.h).
+__attribute__((visibility("default"))) void
+kilnInterpret(const kiln::ir::Graph &graph, const kiln::runtime::InterpretRequest &request,
+              kiln::runtime::InterpretResult &result);
+}

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <filesystem>
 #include <mutex>
+#include <type_traits>
 
 #include <dlfcn.h>
 #include <elf.h>
@@ -20,18 +21,22 @@
 namespace kiln::runtime {
 namespace {
 
-using CompileFunction = void (*)(const ir::Graph &, const CompileRequest &, CompileResult &);
-constexpr const char *entryName = "kilnCompile"; // codegen/Compiler.h
+/// The library's doors, as codegen/Compiler.h declares them.
+struct Compiler {
+  void (*compile)(const ir::Graph &, const CompileRequest &, CompileResult &) = nullptr;
+  void (*interpret)(const ir::Graph &, const InterpretRequest &, InterpretResult &) = nullptr;
+};
 
-std::atomic<CompileFunction> loadedCompiler = nullptr;
+std::atomic<const Compiler *> loadedCompiler = nullptr;
 
-CompileFunction loadCompiler() {
-  if (CompileFunction found = loadedCompiler.load(std::memory_order_acquire))
-    return found;
+const Compiler &loadCompiler() {
+  if (const Compiler *found = loadedCompiler.load(std::memory_order_acquire))
+    return *found;
   static std::mutex mutex;
+  static Compiler compiler;
   std::lock_guard lock(mutex);
-  if (CompileFunction found = loadedCompiler.load(std::memory_order_acquire))
-    return found;
+  if (const Compiler *found = loadedCompiler.load(std::memory_order_acquire))
+    return *found;
   std::string path = compilerLibraryPath();
   void *library = dlopen(path.c_str(), RTLD_LOCAL | RTLD_NOW);
   if (!library)
@@ -39,13 +44,18 @@ CompileFunction loadCompiler() {
         "this graph is not in the cache, and the compiler cannot be loaded: {}. Install "
         "libkiln-compiler.so beside libkiln, or set KILN_COMPILER_LIBRARY to its path",
         dlerror()));
-  auto compile = reinterpret_cast<CompileFunction>(dlsym(library, entryName));
-  if (!compile) {
+  // All doors or none: what lacks one belongs to another version.
+  auto find = [&](auto &door, const char *name) {
+    door = reinterpret_cast<std::remove_reference_t<decltype(door)>>(dlsym(library, name));
+    if (door)
+      return;
     dlclose(library);
-    throw CompileError(fmt::format("{} is not Kiln's compiler: it has no {}", path, entryName));
-  }
-  loadedCompiler.store(compile, std::memory_order_release);
-  return compile;
+    throw CompileError(fmt::format("{} is not Kiln's compiler: it has no {}", path, name));
+  };
+  find(compiler.compile, "kilnCompile");
+  find(compiler.interpret, "kilnInterpret");
+  loadedCompiler.store(&compiler, std::memory_order_release);
+  return compiler;
 }
 
 /// Copies a T out of the file; false beyond its end.
@@ -120,9 +130,14 @@ std::string compilerIdentity() {
 }
 
 CompileResult compileGraph(const ir::Graph &graph, const CompileRequest &request) {
-  CompileFunction compile = loadCompiler();
   CompileResult result;
-  compile(graph, request, result);
+  loadCompiler().compile(graph, request, result);
+  return result;
+}
+
+InterpretResult interpretGraph(const ir::Graph &graph, const InterpretRequest &request) {
+  InterpretResult result;
+  loadCompiler().interpret(graph, request, result);
   return result;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "runtime/Artifact.h"
+#include "runtime/Interpretation.h"
 
 #include <string>
 
@@ -14,6 +15,10 @@ namespace kiln::runtime {
 /// Compiles. Thread-safe. Errors of the graph are in the result; CompileError if the library is
 /// not there or is not Kiln's.
 CompileResult compileGraph(const ir::Graph &graph, const CompileRequest &request);
+
+/// Runs the graph in the interpreter, the oracle of what programs mean: slow. Thread-safe. Errors
+/// of the graph and of its inputs are in the result; CompileError as of compileGraph.
+InterpretResult interpretGraph(const ir::Graph &graph, const InterpretRequest &request);
 
 /// Where the compiler is looked for: $KILN_COMPILER_LIBRARY, else beside libkiln.
 std::string compilerLibraryPath();

@@ -27,9 +27,9 @@ RULES = [
     ("ir/ShapeRules", ("runtime/include/",) + GRAPH + LIBRARIES),
     ("ir/", ("runtime/include/", "ir/") + LIBRARIES + MLIR),
     ("passes/", ("runtime/include/", "runtime/Abi.h", "ir/", "passes/") + MLIR),
-    ("codegen/", ("runtime/include/", "runtime/Artifact.h", "runtime/Abi.h", "runtime/cpu/HostCpu.h", "ir/", "passes/",
-                  "codegen/") + MLIR + LLVM),
-    # codegen/Compiler.h declares the one door and names neither MLIR nor LLVM.
+    ("codegen/", ("runtime/include/", "runtime/Artifact.h", "runtime/Interpretation.h", "runtime/Abi.h",
+                  "runtime/cpu/HostCpu.h", "ir/", "passes/", "codegen/") + MLIR + LLVM),
+    # codegen/Compiler.h declares the doors and names neither MLIR nor LLVM.
     ("frontend/", ("runtime/", "frontend/", "codegen/Compiler.h") + GRAPH + LIBRARIES),
     # Examples are programs of users.
     ("docs/", ("runtime/include/", "frontend/include/")),

@@ -1,0 +1,107 @@
+// Steps that move elements.
+#include "test/unit/random/Drawer.h"
+
+#include <numeric>
+
+namespace kiln::test {
+
+bool Drawer::permute() {
+  Id x = any();
+  std::vector<int64_t> axes(static_cast<std::size_t>(type(x).rank()));
+  std::iota(axes.begin(), axes.end(), 0);
+  shuffle(axes);
+  return add("permute", {x}, {{"axes", axes}}, true).has_value();
+}
+
+bool Drawer::slice() {
+  Id x = any();
+  std::vector<Dim> starts, stops;
+  std::vector<int64_t> steps;
+  for (const Dim &dim : Shape(type(x).shape)) {
+    Dim start = 0, stop = dim;
+    if (dim.isStatic() && chance(50)) {
+      int64_t first = number(0, dim.value());
+      start = first;
+      stop = number(first, dim.value());
+    } else if (chance(25)) { // assumptions, where the dim is a name
+      start = pick<Dim>({Dim(1), dim - Dim(1), Dim("c")});
+      stop = pick<Dim>({dim, start + Dim(1)});
+    }
+    starts.push_back(start);
+    stops.push_back(stop);
+    steps.push_back(chance(66) ? 1 : number(1, 3));
+  }
+  return add("slice", {x},
+             {{"starts", Shape(starts)}, {"stops", Shape(stops)}, {"steps", steps}}, true)
+      .has_value();
+}
+
+bool Drawer::concat() {
+  Id x = any();
+  std::vector<Id> parts{x};
+  for (int64_t i = number(0, 2); i > 0; --i)
+    parts.insert(parts.begin() + number(0, static_cast<int64_t>(parts.size())),
+                 chance(50) ? x : partner(x));
+  return add("concat", parts, {{"axis", number(0, 4)}}, true).has_value();
+}
+
+bool Drawer::reshape() {
+  Id x = any();
+  std::vector<Dim> dims(type(x).shape.begin(), type(x).shape.end());
+  auto last = static_cast<int64_t>(dims.size()) - 1;
+  switch (number(0, 4)) {
+  case 0:
+  case 1: // two dims become one
+    if (last >= 1) {
+      int64_t at = number(0, last - 1);
+      dims[static_cast<std::size_t>(at)] =
+          dims[static_cast<std::size_t>(at)] * dims[static_cast<std::size_t>(at + 1)];
+      dims.erase(dims.begin() + at + 1);
+    }
+    break;
+  case 2:
+    dims.insert(dims.begin() + number(0, last + 1), Dim(1));
+    break;
+  case 3: // one becomes two
+    for (int64_t at = 0; at <= last; ++at)
+      if (Dim dim = dims[static_cast<std::size_t>(at)]; dim == Dim(8)) {
+        dims[static_cast<std::size_t>(at)] = 4;
+        dims.insert(dims.begin() + at, Dim(2));
+        break;
+      }
+    break;
+  default:
+    shuffle(dims);
+  }
+  return add("reshape", {x}, {{"shape", Shape(dims)}}, true).has_value();
+}
+
+bool Drawer::broadcast() {
+  Id x = any();
+  std::vector<Dim> dims(type(x).shape.begin(), type(x).shape.end());
+  for (Dim &dim : dims)
+    if (dim == Dim(1))
+      dim = pick<Dim>({Dim(4), Dim("a"), Dim("b"), Dim(1)});
+  if (chance(50))
+    dims.insert(dims.begin(), pick<Dim>({Dim(2), Dim("b"), Dim("c"), Dim(1)}));
+  return add("broadcast_to", {x}, {{"shape", Shape(dims)}}, true).has_value();
+}
+
+bool Drawer::gather() {
+  Id table = any();
+  const TensorType own = type(table);
+  if (own.rank() == 0)
+    return false;
+  int64_t axis = number(0, own.rank() - 1);
+  Dim bound = own.shape[axis];
+  for (std::size_t i = 0; i < bindings.size(); ++i)
+    if (sizeInCase(bound, i) == 0)
+      return false;
+  DType dtype = pick<DType>({DType::int32, DType::int64, DType::int64, DType::uint8, DType::int8,
+                             DType::int16, DType::uint16, DType::uint32, DType::uint64});
+  Id indices = addInput(TensorType(dtype, drawShape(number(0, 2)), CPU()),
+                        ir::Input::Role::argument, bound);
+  return add("gather", {table, indices}, {{"axis", axis}}, true).has_value();
+}
+
+} // namespace kiln::test
