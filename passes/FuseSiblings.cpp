@@ -55,10 +55,10 @@ struct FuseSiblingsPass : impl::FuseSiblingsPassBase<FuseSiblingsPass> {
     for (auto &[x, ofInput] : groups)
       for (auto &group : ofInput)
         if (group.size() > 1)
-          merge(x, group);
+          merge(group);
   }
 
-  static void merge(Value x, ArrayRef<ir::LinearOp> group) {
+  static void merge(ArrayRef<ir::LinearOp> group) {
     SmallVector<Value> weights, biases;
     SmallVector<Location> locations;
     for (ir::LinearOp linear : group) {
@@ -69,7 +69,8 @@ struct FuseSiblingsPass : impl::FuseSiblingsPassBase<FuseSiblingsPass> {
     // At the first one's place: x and the weights are there.
     ir::LinearOp first = group.front();
     OpBuilder b(first);
-    auto merged = ir::LinearOp::create(b, b.getFusedLoc(locations), x, weights, biases,
+    // Not the x that they were found by: if a linear made it, that one may be merged by now.
+    auto merged = ir::LinearOp::create(b, b.getFusedLoc(locations), first.getX(), weights, biases,
                                        first.getTransposed());
     unsigned next = 0;
     for (ir::LinearOp linear : group) {

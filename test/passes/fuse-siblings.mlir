@@ -37,6 +37,22 @@ func.func @main(%x: tensor<5x2xf32>, %a: !w, %b: !w, %c: !w, %d: !w, %r: tensor<
 
 // -----
 
+// Siblings behind siblings: the x of the second two is made by a linear that is merged first.
+// CHECK: func.func @main
+// CHECK: %[[FIRST:[a-z0-9]+]]:2 = kiln.linear %{{.*}}, weights(%{{.*}}, %{{.*}}) :
+// CHECK: %[[SECOND:[a-z0-9]+]]:2 = kiln.linear %[[FIRST]]#1, weights(%{{.*}}, %{{.*}}) :
+// CHECK: return %[[FIRST]]#0, %[[SECOND]]#0, %[[SECOND]]#1
+!m = tensor<2x2xf32>
+func.func @main(%x: tensor<5x2xf32>, %a: !m, %b: !m, %c: !m, %d: !m) -> (tensor<5x2xf32>, tensor<5x2xf32>, tensor<5x2xf32>) {
+  %0 = kiln.linear %x, weights(%a) : (tensor<5x2xf32>, !m) -> tensor<5x2xf32>
+  %1 = kiln.linear %x, weights(%b) : (tensor<5x2xf32>, !m) -> tensor<5x2xf32>
+  %2 = kiln.linear %1, weights(%c) : (tensor<5x2xf32>, !m) -> tensor<5x2xf32>
+  %3 = kiln.linear %1, weights(%d) : (tensor<5x2xf32>, !m) -> tensor<5x2xf32>
+  return %0, %2, %3 : tensor<5x2xf32>, tensor<5x2xf32>, tensor<5x2xf32>
+}
+
+// -----
+
 // Refused: "one weight is [N, K], the other [K, N]".
 // CHECK: func.func @main
 // CHECK-COUNT-2: kiln.linear %{{.*}}, weights(%{{[^,]*}})

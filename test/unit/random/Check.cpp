@@ -179,13 +179,17 @@ const std::vector<std::string> &fusions() {
   return passes;
 }
 
-/// A product of 16-bit floats with its bias is rounded once (docs/spec.md, linear), and the scores of
-/// attention never: these depend on what was fused.
+/// What depends on fusion, as the documentation says: a product of 16-bit floats with its bias is rounded
+/// once (docs/spec.md, linear); attention made of products and a softmax sums in blocks.
 bool dependsOnFusion(const ir::Graph &graph) {
-  for (const ir::Node &node : graph.nodes)
+  bool hasProduct = false, hasSoftmax = false;
+  for (const ir::Node &node : graph.nodes) {
+    hasProduct |= node.op == "matmul";
+    hasSoftmax |= node.op == "softmax";
     if (node.op == "matmul" && isFloat(node.type.dtype) && sizeBytes(node.type.dtype) == 2)
       return true;
-  return false;
+  }
+  return hasProduct && hasSoftmax;
 }
 
 std::string targetOf(unsigned seed) {
