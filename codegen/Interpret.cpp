@@ -25,8 +25,8 @@ std::string textWithInputs(ModuleOp module, ArrayRef<ir::HostTensor> inputs) {
     main.setArgAttr(i, "kiln.input", ir::toMlirAttribute(module.getContext(), inputs[i]));
   std::string text;
   llvm::raw_string_ostream os(text);
-  // Places as `loc("net.cpp":42:0)` behind each operation.
-  module.print(os, OpPrintingFlags().useLocalScope().enableDebugInfo(true, true));
+  // Places are `loc("net.cpp":42:0)` behind each operation.
+  module.print(os, OpPrintingFlags().useLocalScope().enableDebugInfo(true, /*prettyForm=*/false));
   return text + "\n";
 }
 

@@ -7,8 +7,8 @@
 
 namespace kiln::test {
 
-/// Writes the bounds of a graph as further nodes of it, in float64, so that the interpreter computes
-/// them along with the values.
+/// Writes the bounds of a graph as further nodes of it, in float64, so that the interpreter
+/// computes them along with the values.
 class BoundRules {
 public:
   using Id = ir::ValueId;
@@ -38,8 +38,8 @@ private:
   Id larger(Id x, Id y) { return op("maximum", {x, y}); }
   Id pick(Id condition, Id x, Id y) { return op("select", {condition, x, y}); }
   Id isFinite(Id x);
-  Id finitePart(Id x); // its magnitude, 0 where it is not finite
-  Id orInfinite(Id x); // infinite where it is NaN
+  Id finitePart(Id x);          // its magnitude, 0 where it is not finite
+  Id orInfinite(Id x);          // infinite where it is NaN
   Id times(Id bound, Id value); // |value| * bound, 0 where the bound is
   Id size(const Dim &dim);
   Id sumAlong(Id x, int64_t axis) { return op("sum", {x}, {{"axis", axis}}); }
@@ -55,7 +55,8 @@ private:
   /// Infinite where `bound` is not 0.
   Bound unknownWhere(const ir::Node &node, const Bound &bound);
   /// The bound of a float result. `exact`: the result in float64 without its own rounding;
-  /// `carried`: what comes from the operands; `added`: what the operation adds before it is rounded.
+  /// `carried`: what comes from the operands; `added`: what the operation adds before it is
+  /// rounded.
   Bound rounded(const ir::Node &node, Id exact, const Bound &carried, const Bound &added);
   /// What summing n terms adds, of which the magnitudes of the finite ones sum to `total`.
   Id accumulated(const ir::Node &node, Id n, Id total);

@@ -178,9 +178,9 @@ Bound BoundRules::step(const ir::Node &node) {
 }
 
 namespace {
-/// What a function's code is off by, as VectorMathTest and DoubleMathTest measure: relative to the result,
-/// and absolute; and how the error of its operand grows: by a factor, or, where that has no bound
-/// (factor 0), as the function at both ends of the error says, which is monotone.
+/// What a function's code is off by, as VectorMathTest and DoubleMathTest measure: relative to the
+/// result, and absolute; and how the error of its operand grows: by a factor, or, where that has no
+/// bound (factor 0), as the function at both ends of the error says, which is monotone.
 struct Accuracy {
   double units = 4;
   double absolute = 0;

@@ -81,13 +81,13 @@ Bound BoundRules::placeInRow(const ir::Node &node) {
   // Who may be the largest: more than one, and it is not known who is.
   Id leastOfBest = op("max", {sub(value, *bound(x))}, {{"axis", axis}});
   Id mayBe = real(op("ge", {add(value, *bound(x)), leastOfBest}));
-  Id isClear = op("or", {op("eq", {sumAlong(mayBe, axis), number(1)}),
-                         op("eq", {total, number(0)})});
+  Id isClear =
+      op("or", {op("eq", {sumAlong(mayBe, axis), number(1)}), op("eq", {total, number(0)})});
   return pick(isClear, number(0), number(infinity));
 }
 
-/// exp(x - max) / sum: errors of x are relative ones of the result. The subtraction is rounded, too,
-/// and exp takes at most numbers of 104 (float32; 745 in float64) before it gives zero.
+/// exp(x - max) / sum: errors of x are relative ones of the result. The subtraction is rounded,
+/// too, and exp takes at most numbers of 104 (float32; 745 in float64) before it gives zero.
 Bound BoundRules::softmax(const ir::Node &node) {
   Id x = node.operands[0];
   auto axis = node.attributes.get<int64_t>("axis");
@@ -133,8 +133,9 @@ Bound BoundRules::layerNorm(const ir::Node &node) {
   Id total = div(add(error, mul(distance, div(ofDeviation, deviation))), deviation);
   total = add(mul(total, number(2)), mul(number(8), mul(unit, abs(div(centred, deviation)))));
   // Errors as large as the deviation itself, and squares that overflow.
-  Id isKnown = op("and", {op("lt", {mul(number(8), ofDeviation), deviation}),
-                          op("lt", {mul(n, mul(most, most)), number(mostOfArithmetic(dtype) / 8)})});
+  Id isKnown =
+      op("and", {op("lt", {mul(number(8), ofDeviation), deviation}),
+                 op("lt", {mul(n, mul(most, most)), number(mostOfArithmetic(dtype) / 8)})});
   Id added = pick(isKnown, orInfinite(total), number(infinity));
 
   Id exact = div(centred, deviation);
@@ -184,8 +185,9 @@ Bound BoundRules::matmul(const ir::Node &node) {
   return rounded(node, productOf(real(x), real(y)), carried, added);
 }
 
-/// As a softmax of scores, whose errors are those of a product, and a product: a weighted mean of rows
-/// of v, which errs by at most the largest of a column times the relative error of the weights.
+/// As a softmax of scores, whose errors are those of a product, and a product: a weighted mean of
+/// rows of v, which errs by at most the largest of a column times the relative error of the
+/// weights.
 Bound BoundRules::attention(const ir::Node &node) {
   Id q = node.operands[0], k = node.operands[1], v = node.operands[2];
   DType dtype = node.type.dtype;
@@ -196,7 +198,9 @@ Bound BoundRules::attention(const ir::Node &node) {
 
   // Of a query's scores: the largest error, from the largest magnitudes of q's row and of all of k.
   Id ofQ = maxAlong(finitePart(real(q)), rank - 1); // [..., H, Sq, 1]
-  auto overKeys = [&](Id x) { return maxAlong(maxAlong(maxAlong(x, rank - 1), rank - 2), rank - 3); };
+  auto overKeys = [&](Id x) {
+    return maxAlong(maxAlong(maxAlong(x, rank - 1), rank - 2), rank - 3);
+  };
   Id ofK = overKeys(finitePart(real(k))); // [..., 1, 1, 1]
   Id depth = size(qShape[-1]);
   Id error = mul(mul(depth, mul(add(depth, number(4)), unit)), mul(ofQ, ofK));
@@ -254,10 +258,10 @@ Bound BoundRules::attention(const ir::Node &node) {
     doubles.push_back(graph.type(operand).dtype == DType::boolean ? operand : real(operand));
   Bound carried;
   if (anyCarried)
-    carried = spread(pick(op("eq", {*anyCarried, number(0)}), number(0),
-                          pick(isFinite(*anyCarried), number(leastOfArithmetic(dtype)),
-                               number(infinity))),
-                     node.type.shape);
+    carried = spread(
+        pick(op("eq", {*anyCarried, number(0)}), number(0),
+             pick(isFinite(*anyCarried), number(leastOfArithmetic(dtype)), number(infinity))),
+        node.type.shape);
   return rounded(node, op("attention", doubles, node.attributes), carried, added);
 }
 

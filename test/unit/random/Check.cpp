@@ -179,8 +179,8 @@ const std::vector<std::string> &fusions() {
   return passes;
 }
 
-/// What depends on fusion, as the documentation says: a product of 16-bit floats with its bias is rounded
-/// once (docs/spec.md, linear); attention made of products and a softmax sums in blocks.
+/// What depends on fusion, as the documentation says: a product of 16-bit floats with its bias is
+/// rounded once (docs/spec.md, linear); attention made of products and a softmax sums in blocks.
 bool dependsOnFusion(const ir::Graph &graph) {
   bool hasProduct = false, hasSoftmax = false;
   for (const ir::Node &node : graph.nodes) {
@@ -222,8 +222,7 @@ std::optional<std::string> checkProgram(const Program &program, unsigned seed, T
   for (const Case &one : program.cases)
     expected.push_back(interpret(graph, one));
   try {
-    CompiledGraph replay =
-        compileReplay(graph, program.cases[0], CompileOptions{.target = target});
+    CompiledGraph replay = compileReplay(graph, program.cases[0], CompileOptions{.target = target});
     auto otherwise = compile(graph, target, disabled);
     bool isPromised = !dependsOnFusion(graph);
     for (; which < program.cases.size(); ++which) {

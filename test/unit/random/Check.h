@@ -31,7 +31,8 @@ std::optional<std::string> findOtherBits(const std::vector<ir::DenseData> &expec
 /// Runs one case of a graph in some way.
 using Engine = std::function<std::vector<ir::DenseData>(const ir::Graph &, const Case &)>;
 
-/// The compiler, with some passes switched off; the graph as it is, symbolic. Verifies after each pass.
+/// The compiler, with some passes switched off; the graph as it is, symbolic. Verifies after each
+/// pass.
 Engine compiler(std::string target = "native", std::vector<std::string> disabledPasses = {});
 
 /// What is wrong with a program: none if all is well.
@@ -40,9 +41,10 @@ using Check = std::function<std::optional<std::string>(const Program &)>;
 /// The interpreter against an engine, in each case.
 Check compareWith(const Engine &engine);
 
-/// The whole comparison for a seed: the interpreter, the program written down in a Graph and compiled with
-/// symbolic dims (all fusions), compiled with fusions off (all, or one of them, by the seed), and run
-/// eagerly with reads here and there; for all cases. Where the spec promises it, bits are equal.
+/// The whole comparison for a seed: the interpreter, the program written down in a Graph and
+/// compiled with symbolic dims (all fusions), compiled with fusions off (all, or one of them, by
+/// the seed), and run eagerly with reads here and there; for all cases. Where the spec promises it,
+/// bits are equal.
 std::optional<std::string> checkProgram(const Program &program, unsigned seed,
                                         Tally *tally = nullptr);
 

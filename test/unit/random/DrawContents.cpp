@@ -21,12 +21,15 @@ template <class T> static std::vector<T> specialValues() {
     return {false, true};
   } else if constexpr (std::is_integral_v<T>) {
     using Limits = std::numeric_limits<T>;
-    return {Limits::min(), Limits::max(), static_cast<T>(Limits::max() / 2), T(0), static_cast<T>(-1)};
+    return {Limits::min(), Limits::max(), static_cast<T>(Limits::max() / 2), T(0),
+            static_cast<T>(-1)};
   } else {
     // Of the 16-bit floats: the nearest that they have, at the ends infinities and subnormals.
     constexpr double infinity = std::numeric_limits<double>::infinity();
-    using Limits = std::numeric_limits<std::conditional_t<std::is_same_v<T, double>, double, float>>;
-    auto most = static_cast<double>(Limits::max()), least = static_cast<double>(Limits::denorm_min());
+    using Limits =
+        std::numeric_limits<std::conditional_t<std::is_same_v<T, double>, double, float>>;
+    auto most = static_cast<double>(Limits::max()),
+         least = static_cast<double>(Limits::denorm_min());
     if (std::is_same_v<T, Float16>) {
       most = 65504;
       least = 0x1p-24;
@@ -59,7 +62,7 @@ void Drawer::fill(ir::DenseData &tensor, int64_t indexBound) {
         std::memcpy(tensor.bytes.data() + i * sizeof(T), &value, sizeof(T));
         continue;
       }
-      double value = isFloat(dtype)             ? 2 * real()
+      double value = isFloat(dtype)            ? 2 * real()
                      : dtype == DType::boolean ? static_cast<double>(number(0, 1))
                      : isUnsigned(dtype)       ? static_cast<double>(number(0, 9))
                                                : static_cast<double>(number(-5, 5));

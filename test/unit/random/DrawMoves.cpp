@@ -31,8 +31,8 @@ bool Drawer::slice() {
     stops.push_back(stop);
     steps.push_back(chance(66) ? 1 : number(1, 3));
   }
-  return add("slice", {x},
-             {{"starts", Shape(starts)}, {"stops", Shape(stops)}, {"steps", steps}}, true)
+  return add("slice", {x}, {{"starts", Shape(starts)}, {"stops", Shape(stops)}, {"steps", steps}},
+             true)
       .has_value();
 }
 
@@ -99,8 +99,8 @@ bool Drawer::gather() {
       return false;
   DType dtype = pick<DType>({DType::int32, DType::int64, DType::int64, DType::uint8, DType::int8,
                              DType::int16, DType::uint16, DType::uint32, DType::uint64});
-  Id indices = addInput(TensorType(dtype, drawShape(number(0, 2)), CPU()),
-                        ir::Input::Role::argument, bound);
+  Id indices =
+      addInput(TensorType(dtype, drawShape(number(0, 2)), CPU()), ir::Input::Role::argument, bound);
   return add("gather", {table, indices}, {{"axis", axis}}, true).has_value();
 }
 

@@ -6,13 +6,16 @@ namespace kiln::test {
 bool Drawer::step() {
   using Step = bool (Drawer::*)();
   static const std::vector<Step> steps{
-      &Drawer::unary,     &Drawer::unary,     &Drawer::unary,          &Drawer::binary,
-      &Drawer::binary,    &Drawer::binary,    &Drawer::comparison,     &Drawer::select,
-      &Drawer::cast,      &Drawer::source,    &Drawer::reduction,      &Drawer::reduction,
-      &Drawer::rows,      &Drawer::permute,   &Drawer::slice,          &Drawer::concat,
-      &Drawer::reshape,   &Drawer::reshape,   &Drawer::broadcast,      &Drawer::gather,
-      &Drawer::product,   &Drawer::linear,    &Drawer::siblings,       &Drawer::writtenSoftmax,
-      &Drawer::attention, &Drawer::embedding, &Drawer::writtenAttention, &Drawer::chain};
+      &Drawer::unary,      &Drawer::unary,     &Drawer::unary,
+      &Drawer::binary,     &Drawer::binary,    &Drawer::binary,
+      &Drawer::comparison, &Drawer::select,    &Drawer::cast,
+      &Drawer::source,     &Drawer::reduction, &Drawer::reduction,
+      &Drawer::rows,       &Drawer::permute,   &Drawer::slice,
+      &Drawer::concat,     &Drawer::reshape,   &Drawer::reshape,
+      &Drawer::broadcast,  &Drawer::gather,    &Drawer::product,
+      &Drawer::linear,     &Drawer::siblings,  &Drawer::writtenSoftmax,
+      &Drawer::attention,  &Drawer::embedding, &Drawer::writtenAttention,
+      &Drawer::chain};
   return (this->*pick(steps))();
 }
 
@@ -20,8 +23,8 @@ bool Drawer::unary() {
   // IEEE says what these give, to the bit; the others are functions of some accuracy.
   static const std::vector<std::string> exact{"neg",  "abs",   "relu", "not",   "is_nan", "is_inf",
                                               "sqrt", "floor", "ceil", "round", "trunc"},
-      rounded{"exp",  "log",        "log1p",     "rsqrt", "sin",    "cos", "tanh", "erf",
-              "gelu", "gelu_tanh", "gelu_quick", "silu",  "sigmoid"};
+      rounded{"exp", "log",  "log1p",     "rsqrt",      "sin",  "cos",    "tanh",
+              "erf", "gelu", "gelu_tanh", "gelu_quick", "silu", "sigmoid"};
   bool isExact = chance(40);
   std::string op = pick(isExact ? exact : rounded);
   bool jumps = op == "floor" || op == "ceil" || op == "round" || op == "trunc";
@@ -29,9 +32,8 @@ bool Drawer::unary() {
 }
 
 bool Drawer::binary() {
-  static const std::vector<std::string> exact{"add",     "sub",     "mul", "div",
-                                              "maximum", "minimum", "and", "or",
-                                              "xor",     "add",     "mul"},
+  static const std::vector<std::string> exact{"add", "sub", "mul", "div", "maximum", "minimum",
+                                              "and", "or",  "xor", "add", "mul"},
       jumping{"floor_div", "mod"};
   bool jumps = chance(15);
   Id x = jumps ? anyExact() : any(), y = partner(x, jumps);
@@ -75,13 +77,14 @@ bool Drawer::cast() {
 bool Drawer::source() {
   switch (number(0, 4)) {
   case 0:
-    return add("size", {}, {{"dim", Shape{pick<Dim>({Dim("a"), Dim("b"), Dim("a") * 2 + 1})}}}, true)
+    return add("size", {}, {{"dim", Shape{pick<Dim>({Dim("a"), Dim("b"), Dim("a") * 2 + 1})}}},
+               true)
         .has_value();
   case 1:
   case 2: // at most 64 elements
     return constant(TensorType(pickDType(),
-                               pick<Shape>({Shape{}, Shape{1}, Shape{8}, Shape{3, 8}, Shape{17},
-                                            Shape{0}}),
+                               pick<Shape>(
+                                   {Shape{}, Shape{1}, Shape{8}, Shape{3, 8}, Shape{17}, Shape{0}}),
                                CPU()))
         .has_value();
   default: {

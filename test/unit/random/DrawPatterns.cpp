@@ -49,7 +49,8 @@ bool Drawer::linear() {
                         : add(pick<std::string>({"add", "mul", "sub"}), {*result, partner(*result)},
                               {}, true);
   if (result && chance(30)) // the residual, and the norm behind it
-    result = add("layer_norm", {*result, addParameter(row), addParameter(row)}, {{"epsilon", 0.01}});
+    result =
+        add("layer_norm", {*result, addParameter(row), addParameter(row)}, {{"epsilon", 0.01}});
   return result.has_value();
 }
 
@@ -64,8 +65,9 @@ bool Drawer::siblings() {
     auto turned = add("permute", {w}, {{"axes", std::vector<int64_t>{1, 0}}}, true);
     auto y = turned ? add("matmul", {x, *turned}) : std::nullopt;
     if (y && chance(80))
-      y = add("add", {*y, addInput(TensorType(own.dtype, Shape{n}, CPU()), ir::Input::Role::weight)},
-              {}, true);
+      y = add("add",
+              {*y, addInput(TensorType(own.dtype, Shape{n}, CPU()), ir::Input::Role::weight)}, {},
+              true);
     if (!y)
       return false;
   }
@@ -86,8 +88,10 @@ bool Drawer::writtenSoftmax() {
 
 /// One operation, with the shapes that it may have.
 bool Drawer::attention() {
-  DType dtype = isFloat(mainDType) ? mainDType : DType::float32;
-  Dim batch = pick<Dim>({Dim("c"), Dim(1), Dim(2)}), queries = pick<Dim>({Dim("a"), Dim(1), Dim(5)}),
+  // Of float64 the frontend makes other operations.
+  DType dtype = isFloat(mainDType) && mainDType != DType::float64 ? mainDType : DType::float32;
+  Dim batch = pick<Dim>({Dim("c"), Dim(1), Dim(2)}),
+      queries = pick<Dim>({Dim("a"), Dim(1), Dim(5)}),
       keys = chance(60) ? queries : pick<Dim>({Dim("b"), Dim(9)});
   int64_t shared = number(1, 2), heads = shared * number(1, 2);
   Dim depth = pick<Dim>({4, 8, 5}), width = chance(70) ? depth : pick<Dim>({3, 8});
@@ -117,8 +121,7 @@ bool Drawer::attention() {
   if (chance(60)) {
     Shape mask = pick<Shape>({Shape{queries, keys}, Shape{keys}, Shape{1, keys}, Shape{1, 1, keys},
                               Shape{heads, queries, keys}});
-    operands.push_back(
-        addInput(TensorType(chance(50) ? DType::boolean : dtype, mask, CPU())));
+    operands.push_back(addInput(TensorType(chance(50) ? DType::boolean : dtype, mask, CPU())));
   }
   return add("attention", operands, {{"scale", pick<double>({0.5, 1.0, 0.353})}}).has_value();
 }
@@ -132,8 +135,8 @@ bool Drawer::writtenAttention() {
     Id w = addInput(TensorType(dtype, Shape{8, 8}, CPU()), ir::Input::Role::weight);
     auto turned = add("permute", {w}, {{"axes", std::vector<int64_t>{1, 0}}}, true);
     auto y = turned ? add("matmul", {x, *turned}) : std::nullopt;
-    auto split = y ? add("reshape", {*y}, {{"shape", Shape{batch, rows, 2, 4}}}, true)
-                   : std::nullopt;
+    auto split =
+        y ? add("reshape", {*y}, {{"shape", Shape{batch, rows, 2, 4}}}, true) : std::nullopt;
     return split ? add("permute", {*split}, {{"axes", std::vector<int64_t>{0, 2, 1, 3}}}, true)
                  : std::nullopt;
   };
@@ -171,14 +174,16 @@ bool Drawer::embedding() {
     return false;
   TensorType row(dtype, Shape{width}, CPU());
   if (chance(70))
-    result = add("layer_norm", {*result, addParameter(row), addParameter(row)}, {{"epsilon", 1e-5}});
+    result =
+        add("layer_norm", {*result, addParameter(row), addParameter(row)}, {{"epsilon", 1e-5}});
   return result.has_value();
 }
 
 /// Elementwise operations on one value and on each other: parts are shared.
 bool Drawer::chain() {
   std::vector<Id> parts{anyFloat()};
-  static const std::vector<std::string> one{"neg", "abs", "relu", "tanh", "sigmoid", "silu", "gelu"},
+  static const std::vector<std::string> one{"neg",     "abs",  "relu", "tanh",
+                                            "sigmoid", "silu", "gelu"},
       two{"add", "sub", "mul", "maximum", "minimum"};
   for (int64_t i = number(2, 5); i > 0; --i) {
     Id x = pick(parts), y = pick(parts);

@@ -16,9 +16,7 @@ Drawer::Drawer(unsigned seed) : random(seed) {
     bindings.push_back({{"a", pick(sizes)}, {"b", pick(sizes)}, {"c", pick<int64_t>({1, 2, 3})}});
 }
 
-DType Drawer::pickDType() {
-  return chance(60) ? mainDType : static_cast<DType>(number(0, 12));
-}
+DType Drawer::pickDType() { return chance(60) ? mainDType : static_cast<DType>(number(0, 12)); }
 
 Dim Drawer::pickDim() {
   return pick<Dim>({Dim("a"), Dim("b"), Dim("a"), Dim("c"), Dim(1), Dim(3), Dim(8), Dim(17)});
@@ -67,10 +65,9 @@ Drawer::Id Drawer::anyFloat(int64_t minRank) {
 
 Drawer::Id Drawer::partner(Id value, bool exact) {
   for (int i = 0; i < 4; ++i)
-    if (Id other = any(); type(other).dtype == type(value).dtype &&
-                          (!exact || values[other].isExact) &&
-                          ir::broadcastShapes(std::vector<Shape>{type(other).shape,
-                                                                 type(value).shape}))
+    if (Id other = any();
+        type(other).dtype == type(value).dtype && (!exact || values[other].isExact) &&
+        ir::broadcastShapes(std::vector<Shape>{type(other).shape, type(value).shape}))
       return other;
   if (chance(15))
     if (auto number = constant(TensorType(type(value).dtype, Shape{}, CPU())))

@@ -34,7 +34,8 @@ static Format formatOf(DType dtype) {
   }
 }
 
-BoundRules::BoundRules(const ir::Graph &original) : graph(original), bounds(original.inputs.size()) {}
+BoundRules::BoundRules(const ir::Graph &original)
+    : graph(original), bounds(original.inputs.size()) {}
 
 BoundRules::Id BoundRules::op(std::string name, std::vector<Id> operands,
                               ir::Attributes attributes) {
@@ -116,8 +117,8 @@ BoundRules::Bound BoundRules::rounded(const ir::Node &node, Id exact, const Boun
     return std::nullopt;
   Format format = formatOf(node.type.dtype);
   Id before = *plus(carried, added), magnitude = abs(exact);
-  Id after = add(add(before, mul(add(magnitude, before), number(format.unit))),
-                 number(2 * format.least));
+  Id after =
+      add(add(before, mul(add(magnitude, before), number(format.unit))), number(2 * format.least));
   // Near the largest number a small difference makes an infinity of it; well beyond, it is one.
   Id mayOverflow = op("gt", {add(magnitude, after), number(format.most)});
   Id doesOverflow = op("gt", {sub(magnitude, after), number(format.most * (1 + format.unit))});
@@ -154,38 +155,70 @@ void BoundRules::visit(std::size_t index) {
 BoundRules::Rule BoundRules::findRule(const std::string &op) {
   using R = BoundRules;
   static const std::map<std::string, Rule> rules{
-      {"neg", &R::keeps},          {"abs", &R::keeps},
-      {"relu", &R::keeps},         {"not", &R::integers},
-      {"and", &R::integers},       {"or", &R::integers},
-      {"xor", &R::integers},       {"is_nan", &R::classifies},
-      {"is_inf", &R::classifies},  {"floor", &R::step},
-      {"ceil", &R::step},          {"round", &R::step},
-      {"trunc", &R::step},         {"exp", &R::function},
-      {"log", &R::function},       {"log1p", &R::function},
-      {"sqrt", &R::function},      {"rsqrt", &R::function},
-      {"sin", &R::function},       {"cos", &R::function},
-      {"tanh", &R::function},      {"erf", &R::function},
-      {"gelu", &R::function},      {"gelu_tanh", &R::function},
-      {"gelu_quick", &R::function}, {"silu", &R::function},
-      {"sigmoid", &R::function},   {"add", &R::sums},
-      {"sub", &R::sums},           {"mul", &R::multiplies},
-      {"div", &R::divides},        {"floor_div", &R::floorDivide},
-      {"mod", &R::modulo},         {"pow", &R::power},
-      {"maximum", &R::extremum},   {"minimum", &R::extremum},
-      {"eq", &R::compares},        {"ne", &R::compares},
-      {"lt", &R::compares},        {"le", &R::compares},
-      {"gt", &R::compares},        {"ge", &R::compares},
-      {"select", &R::select},      {"cast", &R::cast},
-      {"constant", &R::exact},     {"iota", &R::exact},
-      {"size", &R::exact},         {"broadcast_to", &R::moves},
-      {"reshape", &R::moves},      {"permute", &R::moves},
-      {"slice", &R::moves},        {"concat", &R::concat},
-      {"gather", &R::gather},      {"sum", &R::sumOfRow},
-      {"mean", &R::meanOfRow},     {"prod", &R::productOfRow},
-      {"max", &R::extremumOfRow},  {"min", &R::extremumOfRow},
-      {"argmax", &R::placeInRow},  {"argmin", &R::placeInRow},
-      {"softmax", &R::softmax},    {"layer_norm", &R::layerNorm},
-      {"matmul", &R::matmul},      {"attention", &R::attention},
+      {"neg", &R::keeps},
+      {"abs", &R::keeps},
+      {"relu", &R::keeps},
+      {"not", &R::integers},
+      {"and", &R::integers},
+      {"or", &R::integers},
+      {"xor", &R::integers},
+      {"is_nan", &R::classifies},
+      {"is_inf", &R::classifies},
+      {"floor", &R::step},
+      {"ceil", &R::step},
+      {"round", &R::step},
+      {"trunc", &R::step},
+      {"exp", &R::function},
+      {"log", &R::function},
+      {"log1p", &R::function},
+      {"sqrt", &R::function},
+      {"rsqrt", &R::function},
+      {"sin", &R::function},
+      {"cos", &R::function},
+      {"tanh", &R::function},
+      {"erf", &R::function},
+      {"gelu", &R::function},
+      {"gelu_tanh", &R::function},
+      {"gelu_quick", &R::function},
+      {"silu", &R::function},
+      {"sigmoid", &R::function},
+      {"add", &R::sums},
+      {"sub", &R::sums},
+      {"mul", &R::multiplies},
+      {"div", &R::divides},
+      {"floor_div", &R::floorDivide},
+      {"mod", &R::modulo},
+      {"pow", &R::power},
+      {"maximum", &R::extremum},
+      {"minimum", &R::extremum},
+      {"eq", &R::compares},
+      {"ne", &R::compares},
+      {"lt", &R::compares},
+      {"le", &R::compares},
+      {"gt", &R::compares},
+      {"ge", &R::compares},
+      {"select", &R::select},
+      {"cast", &R::cast},
+      {"constant", &R::exact},
+      {"iota", &R::exact},
+      {"size", &R::exact},
+      {"broadcast_to", &R::moves},
+      {"reshape", &R::moves},
+      {"permute", &R::moves},
+      {"slice", &R::moves},
+      {"concat", &R::concat},
+      {"gather", &R::gather},
+      {"sum", &R::sumOfRow},
+      {"mean", &R::meanOfRow},
+      {"prod", &R::productOfRow},
+      {"max", &R::extremumOfRow},
+      {"min", &R::extremumOfRow},
+      {"argmax", &R::placeInRow},
+      {"argmin", &R::placeInRow},
+      {"softmax", &R::softmax},
+      {"layer_norm", &R::layerNorm},
+      {"matmul", &R::matmul},
+      {"attention", &R::attention},
   };
   auto found = rules.find(op);
   return found == rules.end() ? nullptr : found->second;

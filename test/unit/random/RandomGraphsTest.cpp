@@ -1,5 +1,6 @@
-// Random programs: interpreter = eager = compiled. One seed: KILN_RANDOM_SEED; more: KILN_RANDOM_GRAPHS.
-#include "test/unit/random/Check.h"
+// Random programs: interpreter = eager = compiled. One seed: KILN_RANDOM_SEED; more:
+// KILN_RANDOM_GRAPHS.
+#include "test/unit/random/Shrink.h"
 
 #include <gtest/gtest.h>
 
@@ -26,9 +27,18 @@ void checkSeed(unsigned seed, Tally &tally) {
   } catch (const std::exception &error) {
     failure = error.what();
   }
-  if (failure)
-    ADD_FAILURE() << "seed " << seed << ": " << *failure << "\n"
-                  << ir::canonicalText(program.graph);
+  if (!failure)
+    return;
+  std::string number = std::to_string(seed);
+  std::string again =
+      "KILN_RANDOM_SEED=" + number + " build/bin/kiln-unit-tests --gtest_filter='*RandomGraphs*'";
+  Program small =
+      shrink(program, [&](const Program &reduced) { return checkProgram(reduced, seed); });
+  std::string path =
+      writeReport(small, "seed-" + number, "seed " + number + ": " + *failure, again);
+  ADD_FAILURE() << "seed " << seed << ": " << *failure << "\nreduced to " << path
+                << "\nagain: " << again << "\n"
+                << ir::canonicalText(small.graph);
 }
 
 class RandomGraphs : public testing::TestWithParam<unsigned> {};
@@ -50,7 +60,10 @@ unsigned numTests() {
              : (fromEnvironment("KILN_RANDOM_GRAPHS", 300) + perTest - 1) / perTest;
 }
 
-INSTANTIATE_TEST_SUITE_P(Seeds, RandomGraphs, testing::Range(0u, numTests()));
+unsigned firstTest() { return fromEnvironment("KILN_RANDOM_FIRST", 0) / perTest; }
+
+INSTANTIATE_TEST_SUITE_P(Seeds, RandomGraphs,
+                         testing::Range(firstTest(), firstTest() + numTests()));
 
 } // namespace
 } // namespace kiln::test

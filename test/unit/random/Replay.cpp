@@ -29,13 +29,12 @@ struct Call {
 };
 
 Tensor constant(const Call &call) {
-  const ir::DenseData &value =
-      *call.attributes.get<std::shared_ptr<const ir::DenseData>>("value");
+  const ir::DenseData &value = *call.attributes.get<std::shared_ptr<const ir::DenseData>>("value");
   return withType(value.type.dtype, [&](auto zero) {
     using T = decltype(zero);
-    return Tensor::fromData(std::span(reinterpret_cast<const T *>(value.bytes.data()),
-                                      value.bytes.size() / sizeof(T)),
-                            value.type.shape);
+    return Tensor::fromData(
+        std::span(reinterpret_cast<const T *>(value.bytes.data()), value.bytes.size() / sizeof(T)),
+        value.type.shape);
   });
 }
 
@@ -46,7 +45,8 @@ Tensor iota(const Call &call) {
     double start = call.attributes.get<double>("start"), step = call.attributes.get<double>("step");
     return Tensor::arange(start, start + static_cast<double>(count.value()) * step, step, dtype);
   }
-  int64_t start = call.attributes.get<int64_t>("start"), step = call.attributes.get<int64_t>("step");
+  int64_t start = call.attributes.get<int64_t>("start"),
+          step = call.attributes.get<int64_t>("step");
   return Tensor::arange(start, Dim(start) + count * Dim(step), step, dtype);
 }
 
@@ -55,8 +55,8 @@ Tensor slice(const Call &call) {
   const auto &steps = call.attributes.get<std::vector<int64_t>>("steps");
   std::vector<Index> index;
   for (std::size_t i = 0; i < steps.size(); ++i)
-    index.emplace_back(Slice(starts[static_cast<int64_t>(i)], stops[static_cast<int64_t>(i)],
-                             steps[i]));
+    index.emplace_back(
+        Slice(starts[static_cast<int64_t>(i)], stops[static_cast<int64_t>(i)], steps[i]));
   return call[0].slice(index);
 }
 
@@ -116,7 +116,7 @@ const std::map<std::string_view, Function> &functions() {
       ONE("not", ~x),
       TWO("add", x + y),
       TWO("sub", x - y),
-      TWO("mul", x *y),
+      TWO("mul", x * y),
       TWO("div", x / y),
       TWO("floor_div", floorDiv(x, y)),
       TWO("mod", x % y),
@@ -129,7 +129,7 @@ const std::map<std::string_view, Function> &functions() {
       TWO("le", x <= y),
       TWO("gt", x > y),
       TWO("ge", x >= y),
-      TWO("and", x &y),
+      TWO("and", x & y),
       TWO("or", x | y),
       TWO("xor", x ^ y),
       ROW("sum", sum),
