@@ -133,9 +133,8 @@ std::string constraintMessage(const CompiledState &state, const runtime::Constra
 
 } // namespace
 
-std::shared_ptr<const CompiledState>
-traceAndCompile(const std::vector<TensorType> &types, const NamedTensors &parameters,
-                const std::string &name, const CompileOptions &options, const TraceBody &body) {
+Traced trace(const std::vector<TensorType> &types, const NamedTensors &parameters,
+             const std::string &name, const CompileOptions &options, const TraceBody &body) {
   const std::source_location &where = options.where;
   GraphScope outside(nullptr); // what is compiled within a graph's scope is no part of that graph
   for (std::size_t i = 0; i < types.size(); ++i)
@@ -153,8 +152,9 @@ traceAndCompile(const std::vector<TensorType> &types, const NamedTensors &parame
   if (!unread.empty())
     evaluate(unread, "compile", where);
 
-  auto start = Clock::now();
-  std::vector<std::shared_ptr<Node>> arguments, results;
+  Traced traced;
+  auto &[arguments, results, start] = traced;
+  start = Clock::now();
   {
     TraceScope scope;
     std::vector<Tensor> symbols;
@@ -171,7 +171,29 @@ traceAndCompile(const std::vector<TensorType> &types, const NamedTensors &parame
   }
   if (results.empty())
     throw ValueError(fmt::format("[compile] {}: there is no result{}", name, atLocation(where)));
-  return compileRecorded(arguments, results, parameters, name, options, start);
+  return traced;
+}
+
+std::shared_ptr<const CompiledState>
+traceAndCompile(const std::vector<TensorType> &types, const NamedTensors &parameters,
+                const std::string &name, const CompileOptions &options, const TraceBody &body) {
+  Traced traced = trace(types, parameters, name, options, body);
+  return compileRecorded(traced.arguments, traced.results, parameters, name, options, traced.start);
+}
+
+Recorded recordGraph(const std::vector<std::shared_ptr<Node>> &arguments,
+                     const std::vector<std::shared_ptr<Node>> &results,
+                     const NamedTensors &parameters, const std::string &name,
+                     const CompileOptions &options) {
+  Recorded recorded;
+  PendingGraph &pending = recorded.pending = collectPending(results, arguments);
+  for (const std::shared_ptr<Node> &leaf : pending.leaves)
+    checkDevice(leaf->type().device, "compile", options.where);
+  for (const std::shared_ptr<Node> &node : pending.nodes)
+    checkDevice(node->type().device, "compile", node->where);
+  recorded.graph = buildGraph(pending, arguments.size(), parameters, name, options);
+  recorded.locations = locationsOf(pending);
+  return recorded;
 }
 
 std::shared_ptr<const CompiledState>
@@ -179,19 +201,16 @@ compileRecorded(const std::vector<std::shared_ptr<Node>> &arguments,
                 const std::vector<std::shared_ptr<Node>> &results, const NamedTensors &parameters,
                 const std::string &name, const CompileOptions &options, Clock::time_point start) {
   auto state = std::make_shared<CompiledState>();
-  PendingGraph pending = collectPending(results, arguments);
-  for (const std::shared_ptr<Node> &leaf : pending.leaves)
-    checkDevice(leaf->type().device, "compile", options.where);
-  for (const std::shared_ptr<Node> &node : pending.nodes)
-    checkDevice(node->type().device, "compile", node->where);
-  state->graph = buildGraph(pending, arguments.size(), parameters, name, options);
+  Recorded recorded = recordGraph(arguments, results, parameters, name, options);
+  const PendingGraph &pending = recorded.pending;
+  state->graph = std::move(recorded.graph);
   state->request.target = options.target;
   state->request.disabledPasses = options.disabledPasses;
   state->request.dumpDir = options.dumpDir;
   state->numArguments = arguments.size();
   state->numResults = results.size();
   state->name = name;
-  state->locations = locationsOf(pending);
+  state->locations = std::move(recorded.locations);
   state->requirements = requirementsOf(pending, options.constraints);
   state->stats.traceSeconds = secondsSince(start);
 

@@ -3,6 +3,7 @@
 #include "frontend/CompileGraph.h"
 #include "frontend/Locations.h"
 #include "frontend/Node.h"
+#include "frontend/PendingGraph.h"
 #include "kiln/Compile.h"
 #include "runtime/Executable.h"
 
@@ -39,6 +40,30 @@ void checkInputType(const TensorType &type, std::size_t index, const std::string
 /// Errors: ValueError for a constraint on a dim that no argument has.
 void checkConstraints(const std::vector<TensorType> &types, const std::string &name,
                       const CompileOptions &options);
+
+/// What was recorded between symbolic arguments and results. `start`: when recording began.
+struct Traced {
+  std::vector<std::shared_ptr<Node>> arguments, results;
+  std::chrono::steady_clock::time_point start;
+};
+
+/// Runs `body` once on symbolic arguments of these types; makes the contents of parameters.
+/// Errors: as of `compile`, but for those of the compiler.
+Traced trace(const std::vector<TensorType> &types, const NamedTensors &parameters,
+             const std::string &name, const CompileOptions &options, const TraceBody &body);
+
+/// The graph of what was recorded; its inputs are the leaves: the arguments, then the weights.
+struct Recorded {
+  PendingGraph pending;
+  ir::Graph graph;
+  Locations locations; // of its nodes
+};
+
+/// Errors: TypeError for arguments of another trace; DeviceError for a device that is not there.
+Recorded recordGraph(const std::vector<std::shared_ptr<Node>> &arguments,
+                     const std::vector<std::shared_ptr<Node>> &results,
+                     const NamedTensors &parameters, const std::string &name,
+                     const CompileOptions &options);
 
 /// Compiles what was recorded between symbolic arguments and results. `start`: when recording
 /// began. Errors: CompileError; TypeError for arguments of another trace.

@@ -2,17 +2,13 @@
 
 #include "frontend/CompiledState.h"
 #include "frontend/GraphScope.h"
+#include "frontend/GraphState.h"
 #include "frontend/Trace.h"
 
 #include <chrono>
 #include <fmt/format.h>
 
 namespace kiln {
-
-struct detail::GraphState {
-  std::shared_ptr<const std::string> name;
-  std::vector<std::shared_ptr<Node>> inputs, outputs;
-};
 
 struct Graph::Scope::Entered {
   detail::GraphScope graph;

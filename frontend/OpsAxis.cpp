@@ -3,6 +3,8 @@
 
 #include <cmath>
 #include <fmt/format.h>
+#include <limits>
+#include <numeric>
 
 /// Operations along axes: reductions, normalisation, products, attention, gather.
 namespace kiln {
@@ -116,6 +118,47 @@ Tensor outer(const Tensor &x, const Tensor &y, Where where) {
   return call.binary("mul", column, y);
 }
 
+/// Of float64, in which no kernel computes it: made of products and a softmax. `scores` are stored.
+static Tensor attentionInDouble(const Call &call, const std::vector<Tensor> &operands,
+                                double scale) {
+  const Tensor &q = operands[0], &k = operands[1], &v = operands[2];
+  Shape own = q.shape(), keys = k.shape();
+  // Heads that share a head of k and v lie one behind the other: as more rows of one head.
+  std::vector<Dim> dims(own.begin(), own.end() - 3);
+  dims.push_back(keys[-3]);
+  dims.push_back(own[-3] / keys[-3] * own[-2]);
+  auto withLast = [&](const Dim &last) {
+    std::vector<Dim> all = dims;
+    all.push_back(last);
+    return Shape(all);
+  };
+  auto number = [&](double value) { return call.scalar(value, DType::float64, q.device()); };
+  std::vector<int64_t> axes(static_cast<std::size_t>(own.rank()));
+  std::iota(axes.begin(), axes.end(), 0);
+  std::swap(axes[axes.size() - 1], axes[axes.size() - 2]);
+  Tensor scores =
+      call.record("matmul", {call.reshape(q, withLast(own[-1])), call.permute(k, axes)});
+  scores = call.record("mul", {scores, number(scale)});
+  const double infinity = std::numeric_limits<double>::infinity();
+  if (operands.size() > 3) {
+    std::vector<Dim> full(own.begin(), own.end() - 1);
+    full.push_back(keys[-2]);
+    Tensor mask = call.reshape(call.broadcastTo(operands[3], Shape(full)), withLast(keys[-2]));
+    scores = mask.dtype() == DType::boolean
+                 ? call.record("select", {mask, scores, number(-infinity)})
+                 : call.record("add", {scores, mask});
+  }
+  Tensor result = call.record("matmul", {alongAxis(call, "softmax", scores, -1), v});
+  // Who attends to nothing gets zeros, where softmax has NaN.
+  Tensor attended = call.cast(call.record("ne", {scores, number(-infinity)}), DType::int64);
+  Tensor isSome = call.record(
+      "gt", {alongAxis(call, "sum", attended, -1), call.scalar(0, DType::int64, q.device())});
+  result = call.record("select", {isSome, result, number(0)});
+  std::vector<Dim> target(own.begin(), own.end() - 1);
+  target.push_back(v.shape()[-1]);
+  return call.reshape(result, Shape(target));
+}
+
 Tensor attention(const Tensor &q, const Tensor &k, const Tensor &v,
                  const std::optional<Tensor> &mask, std::optional<double> scale, Where where) {
   Call call("attention", where);
@@ -130,7 +173,8 @@ Tensor attention(const Tensor &q, const Tensor &k, const Tensor &v,
   std::vector<Tensor> operands = {q, k, v};
   if (mask)
     operands.push_back(*mask);
-  return call.record("attention", operands, {{"scale", *scale}});
+  Tensor result = call.record("attention", operands, {{"scale", *scale}}); // checks them
+  return query.dtype == DType::float64 ? attentionInDouble(call, operands, *scale) : result;
 }
 
 Tensor gather(const Tensor &table, const Tensor &indices, int64_t axis, Where where) {

@@ -124,6 +124,14 @@ const OpArity *findOp(std::string_view op) {
   return found == table().end() ? nullptr : &found->second.arity;
 }
 
+std::vector<std::string_view> allOps() {
+  std::vector<std::string_view> names;
+  for (const auto &[name, entry] : table())
+    names.push_back(name);
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
 Inferred broadcastShapes(std::span<const Shape> shapes) {
   int64_t rank = 0;
   for (const Shape &shape : shapes)

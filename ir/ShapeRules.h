@@ -39,6 +39,9 @@ struct OpArity {
 };
 const OpArity *findOp(std::string_view op);
 
+/// The names of all operations, sorted.
+std::vector<std::string_view> allOps();
+
 /// NumPy's broadcasting over symbolic dims: equal dims stay, 1 gives way, a name against another
 /// dim is an error (nothing is known of it). The result's dtype and device mean nothing.
 Inferred broadcastShapes(std::span<const Shape> shapes);

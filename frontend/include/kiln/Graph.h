@@ -13,9 +13,12 @@
 namespace kiln {
 
 namespace detail {
-struct GraphState; // frontend/GraphApi.cpp
+struct GraphState; // frontend/GraphState.h
 class GraphScope;  // frontend/GraphScope.h
 } // namespace detail
+
+struct Comparison; // Compare.h
+struct CompareOptions;
 
 /// The results of one call of a compiled graph, in the order of `Graph::output`. Where there is one
 /// it stands for that tensor.
@@ -108,6 +111,8 @@ public:
   CompiledGraph compile(const CompileOptions &options = {}) const;
 
 private:
+  friend Comparison compare(const Graph &graph, const std::vector<Tensor> &inputs,
+                            const CompareOptions &options);
   std::shared_ptr<detail::GraphState> state;
 };
 

@@ -2,6 +2,7 @@
 
 /// Everything of the public API.
 
+#include "kiln/Compare.h"
 #include "kiln/Compile.h"
 #include "kiln/Convolution.h"
 #include "kiln/Defaults.h"
