@@ -66,6 +66,7 @@ private:
   Bound moves(const ir::Node &node);
   Bound concat(const ir::Node &node);
   Bound gather(const ir::Node &node);
+  Bound scatter(const ir::Node &node);
   Bound select(const ir::Node &node);
   Bound cast(const ir::Node &node);
   Bound keeps(const ir::Node &node);
@@ -86,6 +87,8 @@ private:
   Bound productOfRow(const ir::Node &node);
   Bound extremumOfRow(const ir::Node &node);
   Bound placeInRow(const ir::Node &node);
+  Bound placesInRow(const ir::Node &node);
+  Bound sumsOfRow(const ir::Node &node);
   Bound softmax(const ir::Node &node);
   Bound layerNorm(const ir::Node &node);
   Bound matmul(const ir::Node &node);
@@ -95,8 +98,11 @@ private:
   std::unordered_map<double, Id> numbers;
 };
 
-/// Of the arithmetic that results of the dtype are computed in: float64, else float32.
+/// The step from 1 to the next number, the largest and the smallest number of the arithmetic that
+/// results of the dtype are computed in: float64, else float32.
 double unitOfArithmetic(DType dtype);
+/// Of the dtype itself.
+double unitOf(DType dtype);
 double mostOfArithmetic(DType dtype);
 double leastOfArithmetic(DType dtype);
 

@@ -32,7 +32,38 @@ Bound BoundRules::gather(const ir::Node &node) {
   Id table = node.operands[0], indices = node.operands[1];
   if (!bound(table))
     return std::nullopt;
-  return op("gather", {*bound(table), indices}, node.attributes);
+  return op(node.op, {*bound(table), indices}, node.attributes);
+}
+
+/// Updates are combined in the order of the indices, so that exact operands give exact results.
+Bound BoundRules::scatter(const ir::Node &node) {
+  Id x = node.operands[0], indices = node.operands[1], updates = node.operands[2];
+  if (!bound(x) && !bound(updates))
+    return std::nullopt;
+  auto spreadInto = [&](Id into, Id from, const char *reduction) {
+    ir::Attributes attributes = node.attributes;
+    attributes.set("reduction", std::string(reduction));
+    return op(node.op, {into, indices, from}, attributes);
+  };
+  auto orZero = [&](Id value) {
+    return bound(value) ? *bound(value) : spread(number(0), Shape(graph.type(value).shape));
+  };
+  const auto reduction = node.attributes.get<std::string>("reduction");
+  if (reduction == "none" ||
+      (isFloat(node.type.dtype) && (reduction == "max" || reduction == "min")))
+    return spreadInto(orZero(x), orZero(updates), reduction == "none" ? "none" : "max");
+  Id all = spreadInto(orZero(x), orZero(updates), "add");
+  if (!isFloat(node.type.dtype) || reduction != "add")
+    return unknownWhere(node, all);
+  Id exact = spreadInto(real(x), real(updates), "add");
+  Id total = spreadInto(finitePart(real(x)), finitePart(real(updates)), "add");
+  // Each update is rounded to the dtype: at most as many as there are.
+  Id n = size(
+      graph.type(updates).shape[node.op == "scatter" ? 0 : node.attributes.get<int64_t>("axis")]);
+  Id roundings = mul(mul(n, number(unitOf(node.type.dtype))), add(total, all));
+  Id isExact = op("eq", {all, number(0)});
+  return pick(isExact, number(0),
+              *rounded(node, exact, add(all, orInfinite(roundings)), std::nullopt));
 }
 
 Bound BoundRules::select(const ir::Node &node) {

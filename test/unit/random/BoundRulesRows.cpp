@@ -23,6 +23,25 @@ Bound BoundRules::sumOfRow(const ir::Node &node) {
   return rounded(node, sumAlong(real(x), axis), carried, added);
 }
 
+Bound BoundRules::sumsOfRow(const ir::Node &node) {
+  Id x = node.operands[0];
+  auto sums = [&](Id values) { return op("cumsum", {values}, node.attributes); };
+  Bound carried;
+  if (bound(x))
+    carried = sums(*bound(x));
+  if (!isFloat(node.type.dtype))
+    return unknownWhere(node, carried);
+  Id n = size(graph.type(x).shape[node.attributes.get<int64_t>("axis")]);
+  return rounded(node, sums(real(x)), carried, accumulated(node, n, sums(finitePart(real(x)))));
+}
+
+Bound BoundRules::placesInRow(const ir::Node &node) {
+  Id x = node.operands[0];
+  if (!bound(x))
+    return std::nullopt;
+  return unknownWhere(node, sumAlong(*bound(x), node.attributes.get<int64_t>("axis")));
+}
+
 Bound BoundRules::meanOfRow(const ir::Node &node) {
   Id x = node.operands[0];
   auto axis = node.attributes.get<int64_t>("axis");

@@ -41,9 +41,10 @@ using Check = std::function<std::optional<std::string>(const Program &)>;
 /// The interpreter against an engine, in each case.
 Check compareWith(const Engine &engine);
 
-/// The whole comparison for a seed: the interpreter, the program written down in a Graph and compiled with
-/// symbolic dims and all fusions, and run eagerly, some with reads here and there. One of three is also
-/// compiled with fusions off: all of them, or one, by the seed. Where the spec promises it, bits are equal.
+/// The whole comparison for a seed: the interpreter, the program written down in a Graph and
+/// compiled with symbolic dims and all fusions, and run eagerly, some with reads here and there.
+/// One of three is also compiled with fusions off: all of them, or one, by the seed. Where the spec
+/// promises it, bits are equal.
 std::optional<std::string> checkProgram(const Program &program, unsigned seed,
                                         Tally *tally = nullptr);
 

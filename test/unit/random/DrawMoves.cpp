@@ -93,15 +93,94 @@ bool Drawer::gather() {
   if (own.rank() == 0)
     return false;
   int64_t axis = number(0, own.rank() - 1);
-  Dim bound = own.shape[axis];
+  if (!isNeverEmpty(own.shape[axis]))
+    return false;
+  Id indices = addIndices(drawShape(number(0, 2)), own.shape[axis]);
+  return add("gather", {table, indices}, {{"axis", axis}}, true).has_value();
+}
+
+bool Drawer::isNeverEmpty(const Dim &dim) const {
   for (std::size_t i = 0; i < bindings.size(); ++i)
-    if (sizeInCase(bound, i) == 0)
+    if (sizeInCase(dim, i) == 0)
       return false;
+  return true;
+}
+
+Drawer::Id Drawer::addIndices(const Shape &shape, const Dim &bound) {
   DType dtype = pick<DType>({DType::int32, DType::int64, DType::int64, DType::uint8, DType::int8,
                              DType::int16, DType::uint16, DType::uint32, DType::uint64});
-  Id indices =
-      addInput(TensorType(dtype, drawShape(number(0, 2)), CPU()), ir::Input::Role::argument, bound);
-  return add("gather", {table, indices}, {{"axis", axis}}, true).has_value();
+  return addInput(TensorType(dtype, shape, CPU()), ir::Input::Role::argument, bound);
+}
+
+/// With an index for each element: as many as there are elements, or fewer.
+bool Drawer::elements() {
+  Id x = any();
+  const TensorType own = type(x);
+  if (own.rank() == 0)
+    return false;
+  int64_t axis = number(0, own.rank() - 1);
+  if (!isNeverEmpty(own.shape[axis]))
+    return false;
+  std::vector<Dim> dims(own.shape.begin(), own.shape.end());
+  for (Dim &dim : dims)
+    if (dim.isAlgebraic() || chance(20))
+      dim = 1;
+  dims[static_cast<std::size_t>(axis)] = pickDim();
+  Id indices = addIndices(Shape(dims), own.shape[axis]);
+  if (chance(50))
+    return add("gather_elements", {x, indices}, {{"axis", axis}}, true).has_value();
+  Id updates = addInput(TensorType(own.dtype, Shape(dims), CPU()));
+  return add("scatter_elements", {x, indices, updates},
+             {{"axis", axis},
+              {"reduction", pick<std::string>({"none", "add", "mul", "max", "min"})}},
+             true)
+      .has_value();
+}
+
+bool Drawer::scatter() {
+  Id x = any();
+  const TensorType own = type(x);
+  if (own.rank() == 0 || !isNeverEmpty(own.shape[0]))
+    return false;
+  std::vector<Dim> dims(own.shape.begin(), own.shape.end());
+  dims[0] = pickDim();
+  for (const Dim &dim : dims)
+    if (dim.isAlgebraic())
+      return false;
+  Id indices = addIndices(Shape{dims[0]}, own.shape[0]);
+  Id updates = addInput(TensorType(own.dtype, Shape(dims), CPU()));
+  return add("scatter", {x, indices, updates},
+             {{"reduction", pick<std::string>({"none", "add", "mul", "max", "min"})}}, true)
+      .has_value();
+}
+
+bool Drawer::windows() {
+  Id x = any();
+  return add("windows", {x},
+             {{"axis", number(0, 3)},
+              {"size", number(1, 3)},
+              {"stride", number(1, 3)},
+              {"dilation", number(1, 2)}},
+             true)
+      .has_value();
+}
+
+/// Other dims that have the same size in every case, the same ones among them.
+bool Drawer::rebind() {
+  Id x = any();
+  std::vector<Dim> dims(type(x).shape.begin(), type(x).shape.end());
+  for (Dim &dim : dims) {
+    std::vector<Dim> equal{dim};
+    for (const Dim &other : {Dim("a"), Dim("b"), Dim("c"), Dim(sizeInCase(dim, 0))}) {
+      bool isEqual = true;
+      for (std::size_t i = 0; i < bindings.size(); ++i)
+        isEqual = isEqual && sizeInCase(other, i) == sizeInCase(dim, i);
+      if (isEqual)
+        equal.push_back(other);
+    }
+    dim = pick(equal);
+  }
+  return add("rebind", {x}, {{"shape", Shape(dims)}}, true).has_value();
 }
 
 } // namespace kiln::test

@@ -15,7 +15,9 @@ bool Drawer::step() {
       &Drawer::broadcast,  &Drawer::gather,    &Drawer::product,
       &Drawer::linear,     &Drawer::siblings,  &Drawer::writtenSoftmax,
       &Drawer::attention,  &Drawer::embedding, &Drawer::writtenAttention,
-      &Drawer::chain};
+      &Drawer::chain,      &Drawer::cumsum,    &Drawer::argsort,
+      &Drawer::elements,   &Drawer::elements,  &Drawer::scatter,
+      &Drawer::windows,    &Drawer::rebind};
   return (this->*pick(steps))();
 }
 
@@ -119,6 +121,27 @@ bool Drawer::reduction() {
   default:
     return add(pick(sums), {any()}, {{"axis", number(0, 4)}}).has_value();
   }
+}
+
+bool Drawer::cumsum() {
+  ir::Attributes attributes{{"axis", number(0, 3)}};
+  for (const char *flag : {"exclusive", "reverse"})
+    if (chance(40))
+      attributes.set(flag, true);
+  return add("cumsum", {any()}, attributes).has_value();
+}
+
+bool Drawer::argsort() {
+  Id x = anyExact();
+  const TensorType own = type(x);
+  if (own.rank() == 0)
+    return false;
+  int64_t axis = number(0, own.rank() - 1);
+  ir::Attributes attributes{
+      {"axis", axis}, {"count", Shape{chance(60) ? own.shape[axis] : pick<Dim>({1, 2, "c"})}}};
+  if (chance(50))
+    attributes.set("descending", true);
+  return add("argsort", {x}, attributes, true).has_value();
 }
 
 bool Drawer::rows() {

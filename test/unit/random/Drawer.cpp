@@ -14,6 +14,11 @@ Drawer::Drawer(unsigned seed) : random(seed) {
   const std::vector<int64_t> sizes{0, 1, 2, 3, 4, 5, 8, 9, 16, 17, 33};
   for (int i = 0; i < 3; ++i)
     bindings.push_back({{"a", pick(sizes)}, {"b", pick(sizes)}, {"c", pick<int64_t>({1, 2, 3})}});
+  if (chance(15)) // names that are always equal, and one that always stands for one number
+    for (DimBindings &sizes : bindings) {
+      sizes["b"] = sizes["a"];
+      sizes["c"] = bindings[0]["c"];
+    }
 }
 
 DType Drawer::pickDType() { return chance(60) ? mainDType : static_cast<DType>(number(0, 12)); }

@@ -65,6 +65,8 @@ private:
                         bool isExact = false);
   std::optional<Id> constant(TensorType type);
   std::optional<Id> scalar(DType dtype, double value);
+  bool isNeverEmpty(const Dim &dim) const;
+  Id addIndices(const Shape &shape, const Dim &bound);
   bool holdsInAllCases(const Constraint &constraint) const;
   int64_t sizeInCase(const Dim &dim, std::size_t which) const;
 
@@ -77,6 +79,8 @@ private:
   bool cast();
   bool source();
   bool reduction();
+  bool cumsum();
+  bool argsort();
   bool rows();
   bool permute();
   bool slice();
@@ -84,6 +88,10 @@ private:
   bool reshape();
   bool broadcast();
   bool gather();
+  bool elements();
+  bool scatter();
+  bool windows();
+  bool rebind();
   bool product();
   bool linear();
   bool siblings();

@@ -34,6 +34,8 @@ static Format formatOf(DType dtype) {
   }
 }
 
+double unitOf(DType dtype) { return formatOf(dtype).unit; }
+
 BoundRules::BoundRules(const ir::Graph &original)
     : graph(original), bounds(original.inputs.size()) {}
 
@@ -208,6 +210,13 @@ BoundRules::Rule BoundRules::findRule(const std::string &op) {
       {"slice", &R::moves},
       {"concat", &R::concat},
       {"gather", &R::gather},
+      {"gather_elements", &R::gather},
+      {"scatter", &R::scatter},
+      {"scatter_elements", &R::scatter},
+      {"windows", &R::moves},
+      {"rebind", &R::moves},
+      {"cumsum", &R::sumsOfRow},
+      {"argsort", &R::placesInRow},
       {"sum", &R::sumOfRow},
       {"mean", &R::meanOfRow},
       {"prod", &R::productOfRow},

@@ -26,6 +26,14 @@ struct Call {
     return Shape(dims);
   }
   int64_t axis() const { return attributes.get<int64_t>("axis"); }
+  /// The operation itself, below the public functions.
+  Tensor record(std::string_view op) const {
+    ir::Attributes own = attributes;
+    for (const auto &[name, value] : attributes)
+      if (std::holds_alternative<Shape>(value))
+        own.set(name, shape(name));
+    return detail::Call(op, Where::current()).record(op, operands, std::move(own));
+  }
 };
 
 Tensor constant(const Call &call) {
@@ -144,11 +152,15 @@ const std::map<std::string_view, Function> &functions() {
       {"cast", [](const Call &call) { return call[0].cast(call.attributes.get<DType>("dtype")); }},
       {"constant", constant},
       {"iota", iota},
-      {"size", // no public function makes it alone: gatherNd and others do
-       [](const Call &call) {
-         return detail::Call("size", Where::current())
-             .record("size", {}, {{"dim", call.shape("dim")}});
-       }},
+      // No public function makes just these.
+      {"size", [](const Call &call) { return call.record("size"); }},
+      {"windows", [](const Call &call) { return call.record("windows"); }},
+      {"rebind", [](const Call &call) { return call.record("rebind"); }},
+      {"argsort", [](const Call &call) { return call.record("argsort"); }},
+      {"cumsum", [](const Call &call) { return call.record("cumsum"); }},
+      {"scatter", [](const Call &call) { return call.record("scatter"); }},
+      {"scatter_elements", [](const Call &call) { return call.record("scatter_elements"); }},
+      {"gather_elements", [](const Call &call) { return call.record("gather_elements"); }},
       {"broadcast_to", [](const Call &call) { return call[0].broadcastTo(call.shape("shape")); }},
       {"reshape", [](const Call &call) { return call[0].reshape(call.shape("shape")); }},
       {"permute",
