@@ -50,6 +50,13 @@ std::ostream &operator<<(std::ostream &os, const Comparison &comparison);
 
 namespace detail {
 
+/// The first input, and where the call was written.
+struct FirstInput {
+  FirstInput(const Tensor &tensor, Where where = Where::current()) : tensor(tensor), where(where) {}
+  const Tensor &tensor;
+  Where where;
+};
+
 constexpr std::size_t maxCompared = 8; // arguments of a module
 
 Comparison compareTraced(const std::vector<Tensor> &inputs, const NamedTensors &parameters,
@@ -103,16 +110,18 @@ Comparison compare(const M &module, const std::vector<Tensor> &inputs,
 }
 template <class M, std::same_as<Tensor>... Rest>
   requires std::is_base_of_v<nn::detail::ModuleTag, M>
-Comparison compare(const M &module, const Tensor &first, const Rest &...rest) {
-  return compare(module, std::vector<Tensor>{first, rest...});
+Comparison compare(const M &module, const detail::FirstInput &first, const Rest &...rest) {
+  return compare(module, std::vector<Tensor>{first.tensor, rest...},
+                 CompareOptions{.where = first.where});
 }
 
 /// A graph likewise.
 Comparison compare(const Graph &graph, const std::vector<Tensor> &inputs,
                    const CompareOptions &options = {});
 template <std::same_as<Tensor>... Rest>
-Comparison compare(const Graph &graph, const Tensor &first, const Rest &...rest) {
-  return compare(graph, std::vector<Tensor>{first, rest...});
+Comparison compare(const Graph &graph, const detail::FirstInput &first, const Rest &...rest) {
+  return compare(graph, std::vector<Tensor>{first.tensor, rest...},
+                 CompareOptions{.where = first.where});
 }
 
 } // namespace kiln

@@ -6,6 +6,7 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
@@ -182,11 +183,15 @@ TEST(Compare, APlantedFaultIsNamed) {
   auto place = std::find_if(planted.graph.nodes.begin(), planted.graph.nodes.end(), isSigmoid) -
                planted.graph.nodes.begin() + 1;
   EXPECT_EQ(result.location, "net.cpp:" + std::to_string(place));
-  // sigmoid(t) - t * sigmoid(t), t = tanh(2x): largest at the least t.
-  double t = std::tanh(-2.0), expected = 1 / (1 + std::exp(-t)), got = t / (1 + std::exp(-t));
-  EXPECT_NEAR(result.maxDifference, std::abs(expected - got), 1e-5);
-  EXPECT_NEAR(result.expected.data<float>()[0], expected, 1e-6);
-  EXPECT_NEAR(result.got.data<float>()[0], got, 1e-6);
+  // sigmoid(t) - t * sigmoid(t), t = tanh(2x).
+  double most = 0;
+  for (int i = 0; i < 7; ++i) {
+    double t = std::tanh(2 * (0.25 * i - 1)), expected = 1 / (1 + std::exp(-t));
+    most = std::max(most, std::abs(expected - t * expected));
+    EXPECT_NEAR(result.expected.data<float>()[i], expected, 1e-6);
+    EXPECT_NEAR(result.got.data<float>()[i], t * expected, 1e-6);
+  }
+  EXPECT_NEAR(result.maxDifference, most, 1e-6);
   EXPECT_THAT(result.ir, AllOf(HasSubstr("kiln.sigmoid"), HasSubstr("kiln.input = dense<"),
                                testing::Not(HasSubstr("kiln.exp"))));
   EXPECT_THAT(printed(result), AllOf(StartsWith("sigmoid differs by "), HasSubstr("(at net.cpp:"),

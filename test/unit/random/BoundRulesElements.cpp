@@ -170,7 +170,8 @@ Bound BoundRules::modulo(const ir::Node &node) {
     return integers(node);
   Id exact = op("mod", {real(node.operands[0]), real(node.operands[1])});
   Bound carried = unknownWhere(node, plus(bound(node.operands[0]), bound(node.operands[1])));
-  return rounded(node, exact, carried, mul(abs(exact), number(unitOfArithmetic(node.type.dtype))));
+  return rounded(node, exact, carried,
+                 mul(finitePart(exact), number(unitOfArithmetic(node.type.dtype))));
 }
 
 /// Which of two zeros is the larger is not specified.
@@ -262,7 +263,7 @@ Bound BoundRules::function(const ir::Node &node) {
   if (accuracy.units == 0)
     return rounded(node, value, carried, std::nullopt);
   double unit = unitOfArithmetic(node.type.dtype);
-  Id added = mul(abs(value), number(accuracy.units * unit));
+  Id added = mul(finitePart(value), number(accuracy.units * unit));
   // Subnormal results may be flushed to zero on the way (sigmoid of numbers far below 0).
   double least = unit == 0x1p-52 ? 0x1p-1020 : 0x1p-124;
   double absolute = unit == 0x1p-52 ? accuracy.absolute * 0x1p-29 : accuracy.absolute;
@@ -286,7 +287,7 @@ Bound BoundRules::power(const ir::Node &node) {
     most = pick(op("gt", {sub(x, ex), number(0)}), most, number(infinity));
     carried = pick(op("eq", {add(ex, ey), number(0)}), number(0), orInfinite(most));
   }
-  Id added = add(mul(abs(value), number(4 * unitOfArithmetic(node.type.dtype))),
+  Id added = add(mul(finitePart(value), number(4 * unitOfArithmetic(node.type.dtype))),
                  number(leastOfArithmetic(node.type.dtype)));
   return rounded(node, value, carried, added);
 }

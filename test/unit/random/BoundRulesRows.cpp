@@ -70,7 +70,7 @@ Bound BoundRules::productOfRow(const ir::Node &node) {
   }
   // In another order of the factors a part may overflow, or lose its digits when it underflows.
   Id high = product(larger(value, number(1))), low = product(op("minimum", {value, number(1)}));
-  Id added = mul(mul(n, number(unitOfArithmetic(dtype))), abs(exact));
+  Id added = mul(mul(n, number(unitOfArithmetic(dtype))), finitePart(exact));
   added = add(added, mul(mul(n, number(leastOfArithmetic(dtype))), high));
   Id isSafe = op("and", {op("lt", {high, number(mostOfArithmetic(dtype) / 2)}),
                          op("or", {isFinite(exact), op("gt", {low, number(0x1p-100)})})});
@@ -155,9 +155,9 @@ Bound BoundRules::layerNorm(const ir::Node &node) {
   Id isKnown =
       op("and", {op("lt", {mul(number(8), ofDeviation), deviation}),
                  op("lt", {mul(n, mul(most, most)), number(mostOfArithmetic(dtype) / 8)})});
-  Id added = pick(isKnown, orInfinite(total), number(infinity));
-
   Id exact = div(centred, deviation);
+  total = pick(isFinite(exact), orInfinite(total), number(0)); // a row with a NaN is NaN
+  Id added = pick(isKnown, total, number(infinity));
   Bound carried;
   if (carriedOfX) // is part of `added`; what is not finite depends on it
     carried = pick(op("eq", {*carriedOfX, number(0)}), number(0), number(leastOfArithmetic(dtype)));

@@ -6,18 +6,15 @@ namespace kiln::test {
 bool Drawer::step() {
   using Step = bool (Drawer::*)();
   static const std::vector<Step> steps{
-      &Drawer::unary,      &Drawer::unary,     &Drawer::unary,
-      &Drawer::binary,     &Drawer::binary,    &Drawer::binary,
-      &Drawer::comparison, &Drawer::select,    &Drawer::cast,
-      &Drawer::source,     &Drawer::reduction, &Drawer::reduction,
-      &Drawer::rows,       &Drawer::permute,   &Drawer::slice,
-      &Drawer::concat,     &Drawer::reshape,   &Drawer::reshape,
-      &Drawer::broadcast,  &Drawer::gather,    &Drawer::product,
-      &Drawer::linear,     &Drawer::siblings,  &Drawer::writtenSoftmax,
-      &Drawer::attention,  &Drawer::embedding, &Drawer::writtenAttention,
-      &Drawer::chain,      &Drawer::cumsum,    &Drawer::argsort,
-      &Drawer::elements,   &Drawer::elements,  &Drawer::scatter,
-      &Drawer::windows,    &Drawer::rebind};
+      &Drawer::unary,          &Drawer::unary,     &Drawer::unary,      &Drawer::binary,
+      &Drawer::binary,         &Drawer::binary,    &Drawer::comparison, &Drawer::bits,
+      &Drawer::select,         &Drawer::cast,      &Drawer::source,     &Drawer::reduction,
+      &Drawer::reduction,      &Drawer::rows,      &Drawer::permute,    &Drawer::slice,
+      &Drawer::concat,         &Drawer::reshape,   &Drawer::reshape,    &Drawer::broadcast,
+      &Drawer::gather,         &Drawer::product,   &Drawer::linear,     &Drawer::siblings,
+      &Drawer::writtenSoftmax, &Drawer::attention, &Drawer::embedding,  &Drawer::writtenAttention,
+      &Drawer::chain,          &Drawer::cumsum,    &Drawer::argsort,    &Drawer::elements,
+      &Drawer::elements,       &Drawer::scatter,   &Drawer::windows,    &Drawer::rebind};
   return (this->*pick(steps))();
 }
 
@@ -48,6 +45,23 @@ bool Drawer::binary() {
   if (chance(8))
     return add("pow", {x, y}).has_value();
   return add(pick(exact), {x, y}, {}, true).has_value();
+}
+
+/// On booleans and integers, and roundings, which others do not find often.
+bool Drawer::bits() {
+  for (int i = 0; i < 20; ++i) {
+    Id x = anyExact();
+    if (isFloat(type(x).dtype)) {
+      if (chance(10))
+        return add(pick<std::string>({"floor", "ceil", "round", "trunc"}), {x}, {}, true)
+            .has_value();
+      continue;
+    }
+    if (chance(25))
+      return add("not", {x}, {}, true).has_value();
+    return add(pick<std::string>({"and", "or", "xor"}), {x, partner(x)}, {}, true).has_value();
+  }
+  return false;
 }
 
 bool Drawer::comparison() {

@@ -75,6 +75,7 @@ private:
   bool unary();
   bool binary();
   bool comparison();
+  bool bits();
   bool select();
   bool cast();
   bool source();
