@@ -139,7 +139,7 @@ Bound BoundRules::layerNorm(const ir::Node &node) {
   Id deviation = op("sqrt", {add(variance, number(node.attributes.get<double>("epsilon")))});
 
   // Of x - mean; of the deviation, whose square errs by 2 * distance * error and by its sum's own.
-  Id error = mul(mul(add(n, number(2)), unit), most);
+  Id error = mul(add(n, number(2)), add(mul(unit, most), number(leastOfArithmetic(dtype))));
   Bound carriedOfX;
   if (bound(x)) {
     carriedOfX = maxAlong(*bound(x), axis);
@@ -168,6 +168,9 @@ Bound BoundRules::layerNorm(const ir::Node &node) {
     carried = plus(carried, bound(bias));
     added = times(added, real(weight));
     exact = mul(exact, real(weight));
+    // What overflows before the bias is added.
+    Id isSmall = op("lt", {finitePart(exact), number(mostOfArithmetic(dtype) / 2)});
+    added = pick(isSmall, added, number(infinity));
     added = add(added, mul(number(4), mul(unit, add(finitePart(exact), finitePart(real(bias))))));
     exact = add(exact, real(bias));
   }

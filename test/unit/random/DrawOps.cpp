@@ -6,15 +6,19 @@ namespace kiln::test {
 bool Drawer::step() {
   using Step = bool (Drawer::*)();
   static const std::vector<Step> steps{
-      &Drawer::unary,          &Drawer::unary,     &Drawer::unary,      &Drawer::binary,
-      &Drawer::binary,         &Drawer::binary,    &Drawer::comparison, &Drawer::bits,
-      &Drawer::select,         &Drawer::cast,      &Drawer::source,     &Drawer::reduction,
-      &Drawer::reduction,      &Drawer::rows,      &Drawer::permute,    &Drawer::slice,
-      &Drawer::concat,         &Drawer::reshape,   &Drawer::reshape,    &Drawer::broadcast,
-      &Drawer::gather,         &Drawer::product,   &Drawer::linear,     &Drawer::siblings,
-      &Drawer::writtenSoftmax, &Drawer::attention, &Drawer::embedding,  &Drawer::writtenAttention,
-      &Drawer::chain,          &Drawer::cumsum,    &Drawer::argsort,    &Drawer::elements,
-      &Drawer::elements,       &Drawer::scatter,   &Drawer::windows,    &Drawer::rebind};
+      &Drawer::unary,      &Drawer::unary,     &Drawer::unary,
+      &Drawer::binary,     &Drawer::binary,    &Drawer::binary,
+      &Drawer::comparison, &Drawer::bits,      &Drawer::select,
+      &Drawer::cast,       &Drawer::source,    &Drawer::reduction,
+      &Drawer::reduction,  &Drawer::unary,     &Drawer::reduction,
+      &Drawer::rows,       &Drawer::permute,   &Drawer::slice,
+      &Drawer::concat,     &Drawer::reshape,   &Drawer::reshape,
+      &Drawer::broadcast,  &Drawer::gather,    &Drawer::product,
+      &Drawer::linear,     &Drawer::siblings,  &Drawer::writtenSoftmax,
+      &Drawer::attention,  &Drawer::embedding, &Drawer::writtenAttention,
+      &Drawer::chain,      &Drawer::cumsum,    &Drawer::argsort,
+      &Drawer::elements,   &Drawer::elements,  &Drawer::scatter,
+      &Drawer::windows,    &Drawer::rebind};
   return (this->*pick(steps))();
 }
 
