@@ -15,16 +15,16 @@ namespace {
 
 constexpr unsigned numPrograms = 300; // of the normal run
 
-/// Made by passes only, from operations that are drawn.
-const std::set<std::string_view> &madeByPasses() {
-  static const std::set<std::string_view> ops{"linear"};
+/// `linear` is made by passes only, from operations that are drawn; `rebind` has no lowering yet.
+const std::set<std::string_view> &notDrawn() {
+  static const std::set<std::string_view> ops{"linear", "rebind"};
   return ops;
 }
 
 TEST(RandomGraphCoverage, EveryOperationIsDrawnOften) {
   std::map<std::string_view, int> counts;
   for (std::string_view op : ir::allOps())
-    if (!madeByPasses().contains(op))
+    if (!notDrawn().contains(op))
       counts[op] = 0;
   for (unsigned seed = 0; seed < numPrograms; ++seed)
     for (const ir::Node &node : drawProgram(seed).graph.nodes) {
