@@ -123,8 +123,18 @@ Bound BoundRules::softmax(const ir::Node &node) {
   Id n = size(graph.type(x).shape[axis]);
   Id units = mul(add(n, number(isDouble ? 800 : 128)), number(unitOfArithmetic(node.type.dtype)));
   // Powers below the smallest normal number are flushed to zero.
-  return rounded(node, exact, carried,
-                 add(mul(units, exact), number(isDouble ? 0x1p-1000 : 0x1p-124)));
+  Id added = add(mul(units, exact), number(isDouble ? 0x1p-1000 : 0x1p-124));
+  // Rows of -inf alone are NaN; but attention, if this becomes part of one, has zeros where the
+  // product of q and k, not the mask, makes such a row (docs/architecture.md, "Numbers").
+  bool isOfProducts = std::any_of(graph.nodes.begin(), graph.nodes.end(),
+                                  [](const ir::Node &other) { return other.op == "matmul"; });
+  if (isOfProducts) {
+    Id isMasked =
+        op("eq", {op("prod", {real(op("eq", {real(x), number(-infinity)}))}, node.attributes),
+                  number(1)});
+    added = pick(isMasked, number(infinity), added);
+  }
+  return rounded(node, exact, carried, added);
 }
 
 Bound BoundRules::layerNorm(const ir::Node &node) {
