@@ -2,12 +2,17 @@
 #include "kiln/Ops.h"
 
 #include <cmath>
+#include <fmt/format.h>
 
 namespace kiln {
 
 bool allClose(const Tensor &x, const Tensor &y, double rtol, double atol, bool equalNan,
               Where where) {
   detail::Call call("allClose", where);
+  for (auto [name, tolerance] : {std::pair("rtol", rtol), std::pair("atol", atol)})
+    if (!(tolerance >= 0))
+      call.fail(ErrorKind::value, fmt::format("{} must not be negative, got {}", name, tolerance));
+  call.type(y);
   if (call.type(x).shape != call.type(y).shape)
     return false;
   Tensor left = call.cast(x, DType::float64), right = call.cast(y, DType::float64);

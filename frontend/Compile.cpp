@@ -280,12 +280,14 @@ void callCompiled(const CompiledState &state, const Tensor *const *arguments, Te
 
 CompileStats compiledStats(const CompiledState &state) { return state.stats; }
 
-std::string compiledIr(const CompiledState &state, const std::string &stage) {
+std::string compiledIr(const CompiledState &state, const std::string &stage,
+                       const std::source_location &where) {
   runtime::CompileRequest request = state.request;
   request.captureStages = {stage};
   runtime::CompileResult result = runtime::compileGraph(state.graph, request);
   if (result.error != ErrorKind::none)
-    throwError(result.error, withLocations(result.message, state.locations));
+    throwError(result.error,
+               completed(withLocations(result.message, state.locations), "ir", where));
   for (auto &[name, text] : result.stages)
     if (name == stage)
       return text;
@@ -293,7 +295,8 @@ std::string compiledIr(const CompiledState &state, const std::string &stage) {
   std::string known;
   for (auto &[name, text] : runtime::compileGraph(state.graph, request).stages)
     known += (known.empty() ? "" : ", ") + name;
-  throw KeyError(fmt::format("[ir] there is no stage \"{}\"; there are {}", stage, known));
+  throw KeyError(fmt::format("[ir] there is no stage \"{}\"; there are {}{}", stage, known,
+                             atLocation(where)));
 }
 
 } // namespace kiln::detail

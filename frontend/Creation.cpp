@@ -1,6 +1,7 @@
 #include "frontend/GraphScope.h"
 #include "frontend/Record.h"
 #include "frontend/Trace.h"
+#include "ir/ShapeRules.h"
 #include "kiln/Defaults.h"
 
 #include <algorithm>
@@ -13,6 +14,26 @@ namespace kiln {
 using detail::Call;
 using detail::TraceScope;
 using runtime::Buffer;
+
+static std::size_t bytesOf(const Call &call, const TensorType &type) {
+  if (!type.shape.isStatic())
+    call.fail(ErrorKind::type, fmt::format("the shape {} is symbolic, and nothing is being traced",
+                                           type.shape.str()));
+  try {
+    return static_cast<std::size_t>(type.sizeBytes().value());
+  } catch (const ValueError &) {
+    call.fail(ErrorKind::value, "more bytes than int64 counts: " + type.str());
+  }
+}
+
+std::shared_ptr<Buffer> detail::allocate(const Call &call, const TensorType &type) {
+  std::size_t numBytes = bytesOf(call, type);
+  try {
+    return Buffer::allocate(numBytes, type.device);
+  } catch (const DeviceError &error) {
+    call.fail(ErrorKind::device, fmt::format("{}: {}", type.str(), error.what()));
+  }
+}
 
 namespace {
 
@@ -30,27 +51,6 @@ TensorType typeFor(const Call &call, const Shape &shape, std::optional<DType> dt
     std::string_view message = error.what(), own = "[TensorType] ";
     message.remove_prefix(message.starts_with(own) ? own.size() : 0);
     call.fail(ErrorKind::type, std::string(message));
-  }
-}
-
-std::size_t bytesOf(const Call &call, const TensorType &type) {
-  if (!type.shape.isStatic())
-    call.fail(ErrorKind::type, fmt::format("the shape {} is symbolic, and nothing is being traced",
-                                           type.shape.str()));
-  try {
-    return static_cast<std::size_t>(type.sizeBytes().value());
-  } catch (const ValueError &) {
-    call.fail(ErrorKind::value, "more bytes than int64 counts: " + type.str());
-  }
-}
-
-/// Errors: DeviceError if there is no memory.
-std::shared_ptr<Buffer> allocate(const Call &call, const TensorType &type) {
-  std::size_t numBytes = bytesOf(call, type);
-  try {
-    return Buffer::allocate(numBytes, type.device);
-  } catch (const DeviceError &error) {
-    call.fail(ErrorKind::device, error.what());
   }
 }
 
@@ -79,7 +79,7 @@ Tensor filled(const Call &call, const TensorType &type, const Scalar &value) {
   std::byte element[8];
   if (!detail::storeScalar(value, type.dtype, element))
     call.scalar(value, type.dtype, type.device); // says what is wrong
-  auto buffer = allocate(call, type);
+  auto buffer = detail::allocate(call, type);
   std::byte *to = buffer->mutableData();
   std::size_t total = buffer->sizeBytes();
   if (std::all_of(element, element + elementBytes,
@@ -138,6 +138,16 @@ void fillRange(DType dtype, std::byte *to, int64_t count, Value start, Value ste
   }
 }
 
+/// Errors: ValueError unless the integer `dtype` has the first and the last of so many numbers.
+void requireFit(const Call &call, DType dtype, double start, double step, int64_t count) {
+  int bits = static_cast<int>(8 * sizeBytes(dtype)) - (isUnsigned(dtype) ? 0 : 1);
+  double end = std::ldexp(1, bits), begin = isUnsigned(dtype) ? 0 : -end;
+  for (double value : {start, start + static_cast<double>(count - 1) * step})
+    if (count > 0 && !(std::trunc(value) >= begin && std::trunc(value) < end))
+      call.fail(ErrorKind::value, fmt::format("{}, of {} numbers from {} by {}, does not fit {}",
+                                              value, count, start, step, kiln::name(dtype)));
+}
+
 } // namespace
 
 Tensor Tensor::full(const Shape &shape, Scalar value, std::optional<DType> dtype,
@@ -158,9 +168,15 @@ Tensor Tensor::ones(const Shape &shape, std::optional<DType> dtype, std::optiona
   return filled(call, typeFor(call, shape, dtype, device), 1);
 }
 
-Tensor Tensor::zerosLike(const Tensor &other, Where where) { return fullLike(other, 0, where); }
+Tensor Tensor::zerosLike(const Tensor &other, Where where) {
+  Call call("zerosLike", where);
+  return filled(call, call.type(other), 0);
+}
 
-Tensor Tensor::onesLike(const Tensor &other, Where where) { return fullLike(other, 1, where); }
+Tensor Tensor::onesLike(const Tensor &other, Where where) {
+  Call call("onesLike", where);
+  return filled(call, call.type(other), 1);
+}
 
 Tensor Tensor::fullLike(const Tensor &other, Scalar value, Where where) {
   Call call("fullLike", where);
@@ -168,13 +184,17 @@ Tensor Tensor::fullLike(const Tensor &other, Scalar value, Where where) {
 }
 
 Tensor Tensor::fromBytes(const void *data, std::size_t numBytes, DType given, const Shape &shape,
-                         std::optional<DType> dtype, std::optional<Device> device, Where where) {
-  Call call("constant", where);
+                         std::optional<DType> dtype, std::optional<Device> device, Where where,
+                         const char *operation) {
+  Call call(operation, where);
   TensorType type = typeFor(call, shape, given, device);
   if (bytesOf(call, type) != numBytes)
-    call.fail(ErrorKind::value, fmt::format("{} values do not fill shape {}",
-                                            numBytes / sizeBytes(given), shape.str()));
-  auto buffer = Buffer::copyOf({static_cast<const std::byte *>(data), numBytes}, type.device);
+    call.fail(ErrorKind::value,
+              fmt::format("{} values do not fill shape {}, which has {}",
+                          numBytes / sizeBytes(given), shape.str(), shape.numElements().str()));
+  auto buffer = detail::allocate(call, type);
+  if (numBytes)
+    std::memcpy(buffer->mutableData(), data, numBytes);
   Tensor result = leaf(call, type, std::move(buffer));
   return dtype ? call.cast(result, *dtype) : result;
 }
@@ -190,47 +210,62 @@ Tensor Tensor::arange(const Bound &first, const std::optional<Bound> &second, co
   auto number = [&](const Bound &bound) {
     return bound.isReal ? bound.real : static_cast<double>(bound.dim.value());
   };
-  if (!step.isReal && !step.dim.isStatic())
-    call.fail(ErrorKind::type, "the step is symbolic");
+  auto requireNumber = [&](const char *which, const Bound &bound) {
+    if (!bound.isReal && !bound.dim.isStatic())
+      call.fail(ErrorKind::type, fmt::format("the {} must be a number, not the symbolic {}", which,
+                                             bound.dim.str()));
+  };
+  requireNumber("step", step);
+  requireNumber("start", start);
+  if (isReal)
+    requireNumber("stop", stop);
+  if (type.dtype == DType::boolean)
+    call.fail(ErrorKind::type, "expected numbers, not booleans: dtype bool");
   if (number(step) == 0)
-    call.fail(ErrorKind::value, "the step is zero");
+    call.fail(ErrorKind::value, "the step must not be 0");
 
   Dim count;
   if (isReal) {
     double exact = std::ceil((number(stop) - number(start)) / number(step));
     if (!(std::abs(exact) < 0x1p62))
-      call.fail(ErrorKind::value, "the bounds are too far apart");
+      call.fail(ErrorKind::value, fmt::format("the bounds are too far apart: from {} to {} by {}",
+                                              number(start), number(stop), number(step)));
     count = Dim(std::max<int64_t>(0, static_cast<int64_t>(exact)));
   } else {
     // ceil((stop - start) / step) by floor divisions.
     int64_t by = step.dim.value();
-    Dim distance = by > 0 ? stop.dim - start.dim : start.dim - stop.dim;
-    Dim magnitude = by > 0 ? Dim(by) : Dim(0) - Dim(by);
-    count = (distance + magnitude - Dim(1)) / magnitude;
+    count = call.dims([&] {
+      Dim distance = by > 0 ? stop.dim - start.dim : start.dim - stop.dim;
+      Dim magnitude = by > 0 ? Dim(by) : Dim(0) - Dim(by);
+      return (distance + magnitude - Dim(1)) / magnitude;
+    });
     if (count.isStatic() && count.value() < 0)
       count = Dim(0);
-    if (!start.dim.isStatic())
-      call.fail(ErrorKind::type, "the start is symbolic");
   }
   Shape shape{count};
-  bool isInteger = !isFloat(type.dtype);
+  bool isInteger = !isFloat(type.dtype), isExact = isInteger && !isReal;
+  DType computed = isInteger && isReal ? DType::float64 : type.dtype;
+  ir::Attributes attributes{{"shape", shape}, {"dtype", computed}};
+  if (isExact) {
+    attributes.set("start", start.dim.value());
+    attributes.set("step", step.dim.value());
+  } else {
+    attributes.set("start", number(start));
+    attributes.set("step", number(step));
+  }
+  if (computed != type.dtype)
+    requireFit(call, type.dtype, number(start), number(step), count.value());
   if (TraceScope::isActive()) {
-    ir::Attributes attributes{{"shape", shape}, {"dtype", type.dtype}};
-    if (isInteger && !isReal) {
-      attributes.set("start", start.dim.value());
-      attributes.set("step", step.dim.value());
-    } else {
-      attributes.set("start", number(start));
-      attributes.set("step", number(step));
-    }
     Tensor result = call.record("iota", {}, std::move(attributes));
     result.handle()->value.type.device =
         type.device; // the rules know none; nobody else sees it yet
-    return result;
+    return call.cast(result, type.dtype);
   }
+  if (ir::Inferred inferred = ir::inferType("iota", {}, attributes); !inferred)
+    call.fail(inferred.error, inferred.message);
   type.shape = shape;
-  auto buffer = allocate(call, type);
-  if (isInteger && !isReal)
+  auto buffer = detail::allocate(call, type);
+  if (isExact)
     fillRange<int64_t>(type.dtype, buffer->mutableData(), count.value(), start.dim.value(),
                        step.dim.value());
   else

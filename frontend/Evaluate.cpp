@@ -28,6 +28,16 @@ void refuseSymbolic(const PendingGraph &pending, std::string_view operation,
                                   operation, node->type().str(), *node->graph, atLocation(where)));
 }
 
+void requireCountable(const Node &node, std::string_view operation,
+                      const std::source_location &where) {
+  try {
+    (void)node.type().sizeBytes();
+  } catch (const ValueError &) {
+    throw ValueError(fmt::format("[{}] the contents of {} take more bytes than int64 counts{}",
+                                 operation, node.type().str(), atLocation(where)));
+  }
+}
+
 /// What somebody still holds will be wanted again, and what is built on it next should not begin
 /// by computing it again.
 void addHeldOutputs(PendingGraph &pending) {
@@ -105,6 +115,8 @@ void evaluate(std::span<const std::shared_ptr<Node>> nodes, std::string_view ope
     if (!node->type().shape.isStatic())
       throw TypeError(fmt::format("[{}] the size of {} is symbolic{}", operation,
                                   node->type().str(), atLocation(where)));
+  for (ir::ValueId id : pending.outputs)
+    requireCountable(pending.value(id), operation, where);
   if (pending.nodes.size() == 1 && pending.nodes[0]->op == "constant") {
     const auto &value =
         pending.nodes[0]->attributes.get<std::shared_ptr<const ir::DenseData>>("value");

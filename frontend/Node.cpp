@@ -2,6 +2,7 @@
 
 #include "frontend/Evaluate.h"
 #include "frontend/GraphScope.h"
+#include "runtime/HostMemory.h"
 
 #include <fmt/format.h>
 
@@ -69,10 +70,15 @@ std::shared_ptr<const runtime::Buffer> contents(const Tensor &tensor, std::strin
 }
 
 void checkDevice(Device device, std::string_view operation, const std::source_location &where) {
-  if (!device.isCPU() && device.index() >= acceleratorCount())
+  if (!device.isCPU() && (device.index() < 0 || device.index() >= acceleratorCount()))
     throw DeviceError(fmt::format("[{}] there is no device {}: {} accelerator(s) found; name CPU() "
                                   "in its place, or run where there is one{}",
                                   operation, device.str(), acceleratorCount(), atLocation(where)));
+  if (device.isCPU() && (device.index() < 0 || device.index() >= runtime::numVirtualDevices))
+    throw DeviceError(fmt::format("[{}] there is no device {}: the virtual CPU devices are cpu:0 "
+                                  "to cpu:{}{}",
+                                  operation, device.str(), runtime::numVirtualDevices - 1,
+                                  atLocation(where)));
 }
 
 } // namespace kiln::detail

@@ -1,6 +1,7 @@
 #include "frontend/Record.h"
 #include "kiln/Ops.h"
 
+#include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
 #include <limits>
@@ -12,7 +13,7 @@ namespace kiln {
 using detail::Call;
 
 static Tensor alongAxis(const Call &call, std::string_view op, const Tensor &x, int64_t axis) {
-  return call.record(op, {x}, {{"axis", call.axis(axis, call.type(x).rank())}});
+  return call.record(op, {x}, {{"axis", call.axis(axis, call.type(x))}});
 }
 
 Tensor sum(const Tensor &x, int64_t axis, Where where) {
@@ -66,7 +67,9 @@ Tensor rmsNorm(const Tensor &x, const Tensor &weight, double epsilon, Where wher
   Call call("rmsNorm", where);
   const TensorType &type = call.type(x);
   if (!(epsilon > 0))
-    call.fail(ErrorKind::value, "epsilon must be positive");
+    call.fail(ErrorKind::value, fmt::format("epsilon must be positive, got {}", epsilon));
+  if (!isFloat(type.dtype))
+    call.fail(ErrorKind::type, "expected a float dtype: x " + type.str());
   if (type.rank() < 1 || call.type(weight).shape != Shape{type.shape[-1]})
     call.fail(ErrorKind::value, fmt::format("weight {} does not match dimension of reduction: x {}",
                                             weight.type().str(), type.str()));
@@ -168,7 +171,8 @@ Tensor attention(const Tensor &q, const Tensor &k, const Tensor &v,
       call.fail(ErrorKind::type, fmt::format("the scale must be given where the last dim of q is "
                                              "not a number: q {}",
                                              query.str()));
-    scale = 1.0 / std::sqrt(static_cast<double>(query.shape[-1].value()));
+    // Of empty vectors every score is 0, whatever the scale.
+    scale = 1.0 / std::sqrt(static_cast<double>(std::max<int64_t>(1, query.shape[-1].value())));
   }
   std::vector<Tensor> operands = {q, k, v};
   if (mask)
@@ -179,8 +183,7 @@ Tensor attention(const Tensor &q, const Tensor &k, const Tensor &v,
 
 Tensor gather(const Tensor &table, const Tensor &indices, int64_t axis, Where where) {
   Call call("gather", where);
-  return call.record("gather", {table, indices},
-                     {{"axis", call.axis(axis, call.type(table).rank())}});
+  return call.record("gather", {table, indices}, {{"axis", call.axis(axis, call.type(table))}});
 }
 
 #define KILN_METHOD(name)                                                                          \

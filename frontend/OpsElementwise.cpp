@@ -143,13 +143,19 @@ Tensor where(const Tensor &condition, const Operand &x, const Operand &y) {
 Tensor maskedFill(const Tensor &x, const Tensor &mask, Scalar value, Where where) {
   Operand fill(0, where);
   fill.scalar = value;
-  return select(Call("maskedFill", where), mask, fill, Operand(x, where));
+  Call call("maskedFill", where);
+  const TensorType &type = call.type(x);
+  Tensor result = select(call, mask, fill, Operand(x, where));
+  if (result.shape() != type.shape)
+    call.fail(ErrorKind::value, fmt::format("the mask does not broadcast to x: mask {}, x {}",
+                                            mask.type().str(), type.str()));
+  return result;
 }
 
 Tensor clamp(const Tensor &x, std::optional<Scalar> low, std::optional<Scalar> high, Where where) {
   Call call("clamp", where);
   if (!low && !high)
-    call.fail(ErrorKind::value, "at least one bound is needed");
+    call.fail(ErrorKind::value, "at least one bound is needed: neither low nor high is given");
   const TensorType &type = call.type(x);
   Tensor result = x;
   if (low)

@@ -21,11 +21,11 @@ Tensor Tensor::permute(const std::vector<int64_t> &axes, Where where) const {
 
 Tensor Tensor::transpose(int64_t axis0, int64_t axis1, Where where) const {
   Call call("transpose", where);
-  int64_t rank = call.type(*this).rank();
-  std::vector<int64_t> axes(static_cast<std::size_t>(rank));
+  const TensorType &own = call.type(*this);
+  std::vector<int64_t> axes(static_cast<std::size_t>(own.rank()));
   std::iota(axes.begin(), axes.end(), 0);
-  std::swap(axes[static_cast<std::size_t>(call.axis(axis0, rank))],
-            axes[static_cast<std::size_t>(call.axis(axis1, rank))]);
+  std::swap(axes[static_cast<std::size_t>(call.axis(axis0, own))],
+            axes[static_cast<std::size_t>(call.axis(axis1, own))]);
   return call.permute(*this, std::move(axes));
 }
 
@@ -45,13 +45,16 @@ Tensor Tensor::reshape(const Shape &shape, Where where) const {
   if (inferred == dims.end())
     return call.reshape(*this, shape);
   if (std::find_if(inferred + 1, dims.end(), isInferred) != dims.end())
-    call.fail(ErrorKind::value, "only one dimension can be -1");
+    call.fail(ErrorKind::value,
+              fmt::format("only one dimension can be -1: {} to {}", own.str(), shape.str()));
   Dim known = 1;
   for (const Dim &dim : dims)
     if (!isInferred(dim))
-      known = known * dim;
+      known = call.dims([&] { return known * dim; });
   if (known == Dim(0))
-    call.fail(ErrorKind::value, "cannot infer -1 dimension when another dimension is 0");
+    call.fail(ErrorKind::value,
+              fmt::format("cannot infer -1 dimension when another dimension is 0: {} to {}",
+                          own.str(), shape.str()));
   Dim total = own.shape.numElements();
   *inferred = total / known;
   // Where the division leaves a rest the shape rules see a product that differs.
@@ -73,7 +76,7 @@ Tensor Tensor::broadcastTo(const Shape &shape, Where where) const {
 Tensor Tensor::squeeze(int64_t axis, Where where) const {
   Call call("squeeze", where);
   const TensorType &own = call.type(*this);
-  axis = call.axis(axis, own.rank());
+  axis = call.axis(axis, own);
   if (own.shape[axis] != Dim(1))
     call.fail(ErrorKind::value, fmt::format("axis {} of {} is not of size 1", axis, own.str()));
   std::vector<Dim> dims = own.shape.vec();
@@ -100,13 +103,14 @@ Tensor Tensor::flatten(int64_t startAxis, int64_t endAxis, Where where) const {
   const TensorType &own = call.type(*this);
   if (own.rank() == 0)
     return call.reshape(*this, Shape{1});
-  int64_t start = call.axis(startAxis, own.rank()), end = call.axis(endAxis, own.rank());
+  int64_t start = call.axis(startAxis, own), end = call.axis(endAxis, own);
   if (start > end)
-    call.fail(ErrorKind::value, fmt::format("start axis {} is behind end axis {}", start, end));
+    call.fail(ErrorKind::value,
+              fmt::format("start axis {} is behind end axis {}: x {}", start, end, own.str()));
   std::vector<Dim> dims(own.shape.begin(), own.shape.begin() + start);
   Dim joined = 1;
   for (int64_t axis = start; axis <= end; ++axis)
-    joined = joined * own.shape[axis];
+    joined = call.dims([&] { return joined * own.shape[axis]; });
   dims.push_back(joined);
   dims.insert(dims.end(), own.shape.begin() + end + 1, own.shape.end());
   std::vector<int64_t> targets;
@@ -132,9 +136,12 @@ struct Ranges {
   void addFull(const Dim &size) { add(0, size, 1, detail::stopFromEnd); }
 };
 
-void addSlice(const Call &call, const Slice &slice, const Dim &size, Ranges &to) {
+void addSlice(const Call &call, const Slice &slice, const TensorType &x, Ranges &to) {
+  auto axis = static_cast<int64_t>(to.starts.size());
+  const Dim &size = x.shape[axis];
   if (slice.step < 1)
-    call.fail(ErrorKind::value, fmt::format("the step {} is not positive", slice.step));
+    call.fail(ErrorKind::value,
+              fmt::format("step {} of axis {} must be positive: x {}", slice.step, axis, x.str()));
   auto isNegative = [](const Dim &dim) { return dim.isStatic() && dim.value() < 0; };
   uint8_t hint = 0;
   Dim start = slice.start.value_or(Dim(0));
@@ -188,7 +195,7 @@ Tensor index(const Call &call, const Tensor &x, const std::vector<Index> &index)
     return entry.kind == Index::Kind::slice || entry.kind == Index::Kind::position;
   });
   if (used > shape.rank())
-    call.fail(ErrorKind::index, fmt::format("{} indices for {}", used, x.type().str()));
+    call.fail(ErrorKind::index, fmt::format("{} indices for x {}", used, x.type().str()));
   Ranges ranges;
   enum class Axis : uint8_t { keep, drop, insert };
   std::vector<Axis> axes;
@@ -203,7 +210,7 @@ Tensor index(const Call &call, const Tensor &x, const std::vector<Index> &index)
   for (const Index &entry : index)
     switch (entry.kind) {
     case Index::Kind::slice:
-      addSlice(call, entry.range, shape[position()], ranges);
+      call.dims([&] { addSlice(call, entry.range, x.type(), ranges); });
       axes.push_back(Axis::keep);
       break;
     case Index::Kind::position:
@@ -215,7 +222,7 @@ Tensor index(const Call &call, const Tensor &x, const std::vector<Index> &index)
       break;
     case Index::Kind::ellipsis:
       if (std::exchange(hasEllipsis, true))
-        call.fail(ErrorKind::index, "more than one ellipsis");
+        call.fail(ErrorKind::index, "more than one ellipsis in the index of x " + x.type().str());
       fillUp(shape.rank() - used);
       break;
     }
@@ -278,14 +285,18 @@ Tensor Tensor::operator[](At at) const {
 std::vector<Tensor> split(const Tensor &x, const std::vector<int64_t> &sizes, int64_t axis,
                           Where where) {
   Call call("split", where);
-  axis = call.axis(axis, call.type(x).rank());
+  axis = call.axis(axis, call.type(x));
   int64_t size = staticSize(call, x, axis), start = 0;
-  for (int64_t part : sizes)
-    start = part < 0 ? size + 1 : start + part;
-  if (start != size)
-    call.fail(ErrorKind::value, fmt::format("the sizes of the parts do not add up to {}, the size "
-                                            "of axis {} of {}",
-                                            size, axis, x.type().str()));
+  bool isRight = true;
+  for (int64_t part : sizes) {
+    isRight = isRight && part >= 0 && part <= size - start;
+    start += isRight ? part : 0;
+  }
+  if (!isRight || start != size)
+    call.fail(ErrorKind::value,
+              fmt::format("the sizes of the parts, [{}], do not add up to {}, the "
+                          "size of axis {}: x {}",
+                          fmt::join(sizes, ", "), size, axis, x.type().str()));
   std::vector<Tensor> parts;
   start = 0;
   for (int64_t part : sizes) {
@@ -297,9 +308,9 @@ std::vector<Tensor> split(const Tensor &x, const std::vector<int64_t> &sizes, in
 
 std::vector<Tensor> split(const Tensor &x, int64_t size, int64_t axis, Where where) {
   Call call("split", where);
-  axis = call.axis(axis, call.type(x).rank());
+  axis = call.axis(axis, call.type(x));
   if (size < 1)
-    call.fail(ErrorKind::value, fmt::format("the size of a part is {}", size));
+    call.fail(ErrorKind::value, fmt::format("the size of a part must be positive, got {}", size));
   int64_t total = staticSize(call, x, axis);
   std::vector<int64_t> sizes;
   for (int64_t start = 0; start < total; start += size)
@@ -309,9 +320,9 @@ std::vector<Tensor> split(const Tensor &x, int64_t size, int64_t axis, Where whe
 
 std::vector<Tensor> chunk(const Tensor &x, int64_t count, int64_t axis, Where where) {
   Call call("chunk", where);
-  axis = call.axis(axis, call.type(x).rank());
+  axis = call.axis(axis, call.type(x));
   if (count < 1)
-    call.fail(ErrorKind::value, fmt::format("the number of parts is {}", count));
+    call.fail(ErrorKind::value, fmt::format("the number of parts must be positive, got {}", count));
   int64_t total = staticSize(call, x, axis);
   return split(x, std::max<int64_t>(1, (total + count - 1) / count), axis, where);
 }
@@ -320,7 +331,7 @@ Tensor concat(const std::vector<Tensor> &tensors, int64_t axis, Where where) {
   Call call("concat", where);
   if (tensors.empty())
     call.fail(ErrorKind::value, "needs at least one tensor");
-  return concatAs(call, tensors, call.axis(axis, call.type(tensors.front()).rank()));
+  return concatAs(call, tensors, call.axis(axis, call.type(tensors.front())));
 }
 
 Tensor stack(const std::vector<Tensor> &tensors, int64_t axis, Where where) {
@@ -343,7 +354,8 @@ Tensor tile(const Tensor &x, const std::vector<int64_t> &repeats, Where where) {
   Call call("tile", where);
   const Shape shape = call.type(x).shape;
   if (static_cast<int64_t>(repeats.size()) != shape.rank())
-    call.fail(ErrorKind::value, fmt::format("{} repeats for {}", repeats.size(), x.type().str()));
+    call.fail(ErrorKind::value, fmt::format("{} repeats for the {} axes of x {}", repeats.size(),
+                                            shape.rank(), x.type().str()));
   std::vector<Dim> spread, wide, result;
   for (std::size_t i = 0; i < repeats.size(); ++i) {
     const Dim &size = shape[static_cast<int64_t>(i)];
@@ -351,7 +363,7 @@ Tensor tile(const Tensor &x, const std::vector<int64_t> &repeats, Where where) {
       call.fail(ErrorKind::value, fmt::format("a negative number of repeats: {}", repeats[i]));
     spread.insert(spread.end(), {Dim(1), size});
     wide.insert(wide.end(), {Dim(repeats[i]), size});
-    result.push_back(size * Dim(repeats[i]));
+    result.push_back(call.dims([&] { return size * Dim(repeats[i]); }));
   }
   Tensor rows = call.reshape(x, Shape(std::move(spread)));
   return call.reshape(call.broadcastTo(rows, Shape(std::move(wide))), Shape(std::move(result)));
@@ -361,12 +373,13 @@ Tensor repeatInterleave(const Tensor &x, int64_t repeats, int64_t axis, Where wh
   Call call("repeatInterleave", where);
   if (repeats < 0)
     call.fail(ErrorKind::value, fmt::format("a negative number of repeats: {}", repeats));
-  axis = call.axis(axis, call.type(x).rank());
+  axis = call.axis(axis, call.type(x));
   std::vector<Dim> spread = x.shape().vec();
   spread.insert(spread.begin() + axis + 1, Dim(1));
   std::vector<Dim> wide = spread, result = x.shape().vec();
   wide[static_cast<std::size_t>(axis) + 1] = Dim(repeats);
-  result[static_cast<std::size_t>(axis)] = x.shape()[axis] * Dim(repeats);
+  result[static_cast<std::size_t>(axis)] =
+      call.dims([&] { return x.shape()[axis] * Dim(repeats); });
   Tensor rows = call.reshape(x, Shape(std::move(spread)));
   return call.reshape(call.broadcastTo(rows, Shape(std::move(wide))), Shape(std::move(result)));
 }

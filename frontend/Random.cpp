@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cmath>
+#include <fmt/format.h>
 #include <limits>
 #include <mutex>
 #include <numbers>
@@ -107,11 +108,11 @@ void fill(T *to, int64_t count, Distribution distribution, Stream stream, double
   runtime::ThreadPool::instance().parallelFor((pairs + pairsPerTask - 1) / pairsPerTask, body);
 }
 
-std::shared_ptr<const runtime::Buffer> makeRandom(Distribution distribution, const TensorType &type,
-                                                  Stream stream, double a, double b) {
+std::shared_ptr<const runtime::Buffer> makeRandom(const Call &call, Distribution distribution,
+                                                  const TensorType &type, Stream stream, double a,
+                                                  double b) {
+  auto buffer = detail::allocate(call, type);
   int64_t count = type.shape.numElements().value();
-  auto buffer =
-      runtime::Buffer::allocate(static_cast<std::size_t>(type.sizeBytes().value()), type.device);
   auto as = [&]<class T>(T) {
     if (count)
       fill(buffer->mutableAs<T>(), count, distribution, stream, a, b);
@@ -162,11 +163,11 @@ std::shared_ptr<const runtime::Buffer> makeRandom(Distribution distribution, con
 
 Tensor draw(const Call &call, Distribution distribution, const Shape &shape, double a, double b,
             std::optional<DType> dtype, std::optional<Device> device) {
-  TensorType type = detail::parameterType(shape, dtype, device);
+  TensorType type = call.dims([&] { return detail::parameterType(shape, dtype, device); });
   detail::checkDevice(type.device, call.name, call.where);
   if (!shape.isStatic())
     call.fail(ErrorKind::type, "the shape " + shape.str() + " is symbolic");
-  return detail::realizedTensor(type, makeRandom(distribution, type, drawStream(), a, b));
+  return detail::realizedTensor(type, makeRandom(call, distribution, type, drawStream(), a, b));
 }
 
 } // namespace
@@ -174,7 +175,10 @@ Tensor draw(const Call &call, Distribution distribution, const Shape &shape, dou
 Tensor detail::lazyRandom(Distribution distribution, const TensorType &type, double a, double b,
                           const std::source_location &where) {
   return lazyTensor(
-      type, [=, stream = drawStream()] { return makeRandom(distribution, type, stream, a, b); },
+      type,
+      [=, stream = drawStream()] {
+        return makeRandom(Call("random", where), distribution, type, stream, a, b);
+      },
       where);
 }
 
@@ -195,15 +199,19 @@ Tensor uniform(const Shape &shape, double low, double high, std::optional<DType>
                std::optional<Device> device, std::source_location where) {
   Call call("random::uniform", where);
   if (!(low <= high) || !std::isfinite(low) || !std::isfinite(high))
-    call.fail(ErrorKind::value, "the range is empty or infinite");
+    call.fail(ErrorKind::value,
+              fmt::format("expected finite bounds in order, got low {} and high {}", low, high));
   return draw(call, Distribution::uniform, shape, low, high, dtype, device);
 }
 
 Tensor normal(const Shape &shape, double mean, double deviation, std::optional<DType> dtype,
               std::optional<Device> device, std::source_location where) {
   Call call("random::normal", where);
-  if (!(deviation >= 0))
-    call.fail(ErrorKind::value, "the deviation is negative");
+  if (!std::isfinite(mean) || !(deviation >= 0) || !std::isfinite(deviation))
+    call.fail(ErrorKind::value,
+              fmt::format("expected a finite mean and a finite deviation that is not negative, got "
+                          "mean {} and deviation {}",
+                          mean, deviation));
   return draw(call, Distribution::normal, shape, mean, deviation, dtype, device);
 }
 

@@ -1,6 +1,7 @@
 #include "frontend/Record.h"
 
 #include "frontend/GraphScope.h"
+#include "frontend/Locations.h"
 #include "frontend/Pieces.h"
 #include "ir/ShapeRules.h"
 #include "kiln/Defaults.h"
@@ -22,6 +23,24 @@ int64_t Call::axis(int64_t axis, int64_t rank) const {
   if (axis < -rank || axis >= rank)
     fail(ErrorKind::index, fmt::format("axis {} is out of range for rank {}", axis, rank));
   return axis < 0 ? axis + rank : axis;
+}
+
+int64_t Call::axis(int64_t axis, const TensorType &x) const {
+  if (axis < -x.rank() || axis >= x.rank())
+    fail(ErrorKind::index,
+         fmt::format("axis {} is out of range for rank {}: x {}", axis, x.rank(), x.str()));
+  return axis < 0 ? axis + x.rank() : axis;
+}
+
+void Call::rethrow() const {
+  rethrowWith([&](const std::string &message) {
+    std::string_view text = message;
+    if (text.ends_with(')') && text.find(" (at ") != text.npos) // complete already
+      return message;
+    if (std::size_t end = text.find("] "); text.starts_with('[') && end != text.npos)
+      text.remove_prefix(end + 2);
+    return completed(std::string(text), name, where);
+  });
 }
 
 Tensor Call::record(std::string_view op, const std::vector<Tensor> &operands,

@@ -24,6 +24,18 @@ public:
   const TensorType &type(const Tensor &x) const;
   /// Axis in [0, rank). Errors: IndexError.
   int64_t axis(int64_t axis, int64_t rank) const;
+  /// An axis of x. Errors: IndexError that names x.
+  int64_t axis(int64_t axis, const TensorType &x) const;
+  /// What `make` gives: arithmetic on dims, whose errors are then this call's.
+  template <class F> auto dims(F &&make) const {
+    try {
+      return make();
+    } catch (const Error &) {
+      rethrow();
+    }
+  }
+  /// In a handler: the current error as one of this call.
+  [[noreturn]] void rethrow() const;
 
   /// Records `op` if the shape rules accept it. Errors: theirs; ValueError for different devices.
   Tensor record(std::string_view op, const std::vector<Tensor> &operands,
@@ -51,6 +63,10 @@ public:
   std::pair<Tensor, Tensor> promoted(const Operand &x, const Operand &y,
                                      Kind kind = Kind::arithmetic) const;
 };
+
+/// Memory for a tensor. Errors: TypeError for a symbolic shape; ValueError for more bytes than
+/// int64 counts; DeviceError if there is no such memory, which says how much was asked for.
+std::shared_ptr<runtime::Buffer> allocate(const Call &call, const TensorType &type);
 
 /// Writes `value` as one element. False if it does not fit.
 bool storeScalar(const Scalar &value, DType dtype, std::byte *to);

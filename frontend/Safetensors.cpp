@@ -1,3 +1,4 @@
+#include "frontend/Locations.h"
 #include "frontend/Node.h"
 #include "kiln/Io.h"
 #include "runtime/MappedFile.h"
@@ -19,6 +20,9 @@ using Json = nlohmann::json;
 
 /// As in the format's reference implementation.
 constexpr uint64_t maxHeaderBytes = 100'000'000;
+
+/// An entry's shape is the deepest that there is: header, entry, list.
+constexpr int maxDepth = 3;
 
 constexpr std::pair<std::string_view, DType> dtypeNames[] = {
     {"BOOL", DType::boolean}, {"I8", DType::int8},       {"I16", DType::int16},
@@ -57,7 +61,7 @@ private:
   }
   [[noreturn]] void fail(const std::string &name, std::string_view field,
                          const std::string &message) const {
-    fail(fmt::format("tensor \"{}\", {}: {}", name, field, message));
+    fail(fmt::format("tensor \"{}\", {}: {}", shortened(name), field, shortened(message)));
   }
 
   Json parseHeader() {
@@ -73,25 +77,35 @@ private:
     const char *text = reinterpret_cast<const char *>(bytes.data()) + 8;
     data = bytes.subspan(8 + headerBytes);
 
-    std::set<std::string> names;
-    std::string duplicate;
+    std::set<std::string> names, fields; // of the header, of the entry at hand
     auto watch = [&](int depth, Json::parse_event_t event, Json &parsed) {
-      if (depth == 1 && event == Json::parse_event_t::key &&
-          !names.insert(parsed.get<std::string>()).second)
-        duplicate = parsed.get<std::string>();
+      if (depth > maxDepth)
+        fail(fmt::format("the header nests deeper than {} levels", maxDepth));
+      if (event == Json::parse_event_t::object_start && depth == 1)
+        fields.clear();
+      if (event != Json::parse_event_t::key || depth > 2)
+        return true;
+      const auto &name = parsed.get_ref<const std::string &>();
+      if (!(depth == 1 ? names : fields).insert(name).second)
+        fail(depth == 1 ? fmt::format("tensor \"{}\" is there twice", shortened(name))
+                        : fmt::format("field \"{}\" is there twice", shortened(name)));
       return true;
     };
     Json header;
     try {
       header = Json::parse(text, text + headerBytes, watch);
     } catch (const Json::exception &error) {
-      fail(fmt::format("the header is no JSON: {}", error.what()));
+      fail(fmt::format("the header is no JSON: {}", shortened(error.what())));
     }
     if (!header.is_object())
       fail("the header is no JSON object");
-    if (!duplicate.empty())
-      fail(fmt::format("tensor \"{}\" is there twice", duplicate));
     return header;
+  }
+
+  /// What a file says may be long.
+  static std::string shortened(std::string_view text) {
+    constexpr std::size_t most = 200; // bytes of a message
+    return text.size() <= most ? std::string(text) : std::string(text.substr(0, most)) + "…";
   }
 
   void readNotes(const Json &entry, std::map<std::string, std::string> &notes) const {
@@ -99,7 +113,7 @@ private:
       fail("__metadata__ is no JSON object");
     for (auto &[key, value] : entry.items()) {
       if (!value.is_string())
-        fail(fmt::format("__metadata__, {}: not a string", key));
+        fail(fmt::format("__metadata__, {}: not a string", shortened(key)));
       notes.emplace(key, value.get<std::string>());
     }
   }
@@ -207,18 +221,28 @@ std::optional<Tensor> SafetensorsFile::find(const std::string &name) const {
   return found == entries.end() ? std::nullopt : std::optional<Tensor>(found->second);
 }
 
-const Tensor &SafetensorsFile::operator[](const std::string &name) const {
-  auto found = entries.find(name);
+const Tensor &SafetensorsFile::operator[](const Key &key) const {
+  auto found = entries.find(key.name);
   if (found == entries.end())
-    throw KeyError(fmt::format("[openSafetensors] {}: there is no tensor \"{}\"", filePath, name));
+    throw KeyError(fmt::format("[openSafetensors] {}: there is no tensor \"{}\"{}", filePath,
+                               key.name, atLocation(key.where)));
   return found->second;
 }
 
-SafetensorsFile openSafetensors(const std::string &path) {
+SafetensorsFile openSafetensors(const std::string &path, Where where) {
   static_assert(std::endian::native == std::endian::little, "data are used as they lie");
   SafetensorsFile result;
   result.filePath = path;
-  Reader(runtime::MappedFile::open(path)).read(result.entries, result.notes);
+  try {
+    Reader(runtime::MappedFile::open(path)).read(result.entries, result.notes);
+  } catch (const Error &) {
+    kiln::detail::rethrowWith([&](const std::string &message) {
+      return kiln::detail::completed(message, "openSafetensors", where);
+    });
+  } catch (const std::bad_alloc &) {
+    throw IoError(fmt::format("[openSafetensors] {}: there is no memory for its header{}", path,
+                              atLocation(where)));
+  }
   return result;
 }
 

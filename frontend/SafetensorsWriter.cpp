@@ -1,5 +1,6 @@
 #include "frontend/AtomicFile.h"
 #include "frontend/Evaluate.h"
+#include "frontend/Locations.h"
 #include "kiln/Io.h"
 
 #include <algorithm>
@@ -19,18 +20,20 @@ std::string_view formatName(DType dtype) {
 } // namespace
 
 void saveSafetensors(const std::string &path, const std::map<std::string, Tensor> &tensors,
-                     const std::map<std::string, std::string> &metadata) {
+                     const std::map<std::string, std::string> &metadata, Where where) try {
   std::vector<std::shared_ptr<kiln::detail::Node>> nodes;
   std::vector<std::pair<std::string, Tensor>> order(tensors.begin(), tensors.end());
+  for (auto &[name, tensor] : order)
+    if (!tensor.defined())
+      throw TypeError(fmt::format("[saveSafetensors] tensor \"{}\" is empty", name));
   // Wide elements first, so that all are aligned.
   std::sort(order.begin(), order.end(), [](const auto &a, const auto &b) {
     std::size_t left = sizeBytes(a.second.dtype()), right = sizeBytes(b.second.dtype());
     return left != right ? left > right : a.first < b.first;
   });
   for (auto &[name, tensor] : order)
-    nodes.push_back(
-        kiln::detail::nodeOf(tensor, "saveSafetensors", std::source_location::current()));
-  kiln::detail::evaluate(nodes, "saveSafetensors", std::source_location::current());
+    nodes.push_back(tensor.handle());
+  kiln::detail::evaluate(nodes, "saveSafetensors", where);
 
   nlohmann::ordered_json header = nlohmann::ordered_json::object();
   if (!metadata.empty())
@@ -62,6 +65,10 @@ void saveSafetensors(const std::string &path, const std::map<std::string, Tensor
   for (auto &[name, tensor] : order)
     file.write(tensor.bytes().data(), tensor.bytes().size());
   file.commit();
+} catch (const Error &) {
+  kiln::detail::rethrowWith([&](const std::string &message) {
+    return kiln::detail::completed(message, "saveSafetensors", where);
+  });
 }
 
 } // namespace kiln::io

@@ -10,18 +10,32 @@ namespace kiln {
 
 using detail::Call;
 
-const TensorType &Tensor::type() const {
+const TensorType &Tensor::type(Where where) const {
   if (!node)
-    throw TypeError("[type] the tensor is empty");
+    throw TypeError("[Tensor] the tensor is empty: it has neither type nor contents" +
+                    atLocation(where));
   return node->value.type;
 }
 
-int64_t Tensor::numElements() const { return shape().numElements().value(); }
+int64_t Tensor::numElements(Where where) const {
+  Dim count;
+  try {
+    count = type(where).shape.numElements();
+  } catch (const ValueError &) {
+    Call("numElements", where)
+        .fail(ErrorKind::value, "more elements than int64 counts: " + type().str());
+  }
+  if (!count.isStatic())
+    Call("numElements", where)
+        .fail(ErrorKind::type, fmt::format("the number of elements of {} is symbolic: {}",
+                                           type().str(), count.str()));
+  return count.value();
+}
 
 bool Tensor::isRealized() const { return node && node->isRealized(); }
 
-const Tensor &Tensor::realize() const {
-  detail::contents(*this, "realize", node ? node->where : Where::current());
+const Tensor &Tensor::realize(Where where) const {
+  detail::contents(*this, "realize", where);
   return *this;
 }
 

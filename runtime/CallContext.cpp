@@ -74,8 +74,12 @@ void CallContext::raise(const Artifact &artifact, const int64_t *symbols) const 
     operation = text.substr(0, end + 2);
     text.remove_prefix(end + 2);
   }
+  // An index is reported as int64; only one of uint64 beyond its range looks negative and is not.
+  bool isHuge = report.index < 0 && text.find(" u64 into ") != text.npos;
+  std::string index = isHuge ? fmt::format("{}", static_cast<uint64_t>(report.index))
+                             : fmt::format("{}", report.index);
   std::string message = fmt::format("{}index {} at position {} is out of range [0, {})", operation,
-                                    report.index, report.position, report.bound);
+                                    index, report.position, report.bound);
   if (!text.empty())
     message += ": " + withSizes(text, artifact, symbols);
   if (!site.location.empty())

@@ -271,6 +271,12 @@ KILN_CALLS_COMPILED_CODE void ThreadPool::parallelFor(int64_t tasks, KilnBody bo
 namespace kiln {
 
 int64_t threadCount() { return runtime::ThreadPool::instance().threads(); }
-void setThreadCount(int64_t count) { runtime::ThreadPool::instance().setThreads(count); }
+void setThreadCount(int64_t count, std::source_location where) {
+  try {
+    runtime::ThreadPool::instance().setThreads(count);
+  } catch (const ValueError &error) {
+    throw ValueError(fmt::format("[setThreadCount] {}{}", error.what(), atLocation(where)));
+  }
+}
 
 } // namespace kiln

@@ -10,7 +10,7 @@ const Dim &Shape::operator[](int64_t axis) const {
   int64_t index = axis < 0 ? axis + rank() : axis;
   if (index < 0 || index >= rank())
     throw IndexError("[Shape] axis " + std::to_string(axis) + " is out of range for rank " +
-                     std::to_string(rank()));
+                     std::to_string(rank()) + ": " + str());
   return dims[static_cast<std::size_t>(index)];
 }
 

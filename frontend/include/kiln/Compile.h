@@ -103,7 +103,8 @@ std::size_t numResults(const CompiledState &state);
 void callCompiled(const CompiledState &state, const Tensor *const *arguments, Tensor *results,
                   const std::source_location &where);
 CompileStats compiledStats(const CompiledState &state);
-std::string compiledIr(const CompiledState &state, const std::string &stage);
+std::string compiledIr(const CompiledState &state, const std::string &stage,
+                       const std::source_location &where);
 
 template <std::size_t> using Argument = const Tensor &;
 
@@ -147,7 +148,9 @@ public:
 
   CompileStats stats() const { return detail::compiledStats(*state); }
   /// The text of the IR after a named stage. Errors: KeyError that lists the stages there are.
-  std::string ir(const std::string &stage) const { return detail::compiledIr(*state, stage); }
+  std::string ir(const std::string &stage, Where where = Where::current()) const {
+    return detail::compiledIr(*state, stage, where);
+  }
 
 private:
   std::shared_ptr<const detail::CompiledState> state;

@@ -54,7 +54,9 @@ public:
 
   CompileStats stats() const { return detail::compiledStats(*state); }
   /// As of a compiled model.
-  std::string ir(const std::string &stage) const { return detail::compiledIr(*state, stage); }
+  std::string ir(const std::string &stage, Where where = Where::current()) const {
+    return detail::compiledIr(*state, stage, where);
+  }
 
 private:
   GraphResults call(std::initializer_list<Input> inputs) const;
@@ -140,13 +142,14 @@ template <std::ranges::contiguous_range Range>
 Tensor constant(const Range &values, const Shape &shape, std::optional<DType> dtype = {},
                 std::optional<Device> device = {}, Where where = Where::current()) {
   return Tensor::fromData(std::span(std::ranges::data(values), std::ranges::size(values)), shape,
-                          dtype, device, where);
+                          dtype, device, where, "constant");
 }
 template <kiln::detail::Element T>
 Tensor constant(std::initializer_list<T> values, const Shape &shape,
                 std::optional<DType> dtype = {}, std::optional<Device> device = {},
                 Where where = Where::current()) {
-  return Tensor::fromData(std::span(values.begin(), values.size()), shape, dtype, device, where);
+  return Tensor::fromData(std::span(values.begin(), values.size()), shape, dtype, device, where,
+                          "constant");
 }
 /// A scalar.
 template <kiln::detail::Element T>

@@ -2,6 +2,7 @@
 
 #include "kiln/Tensor.h"
 
+#include <concepts>
 #include <map>
 #include <string>
 #include <utility>
@@ -20,8 +21,15 @@ public:
   std::size_t size() const { return entries.size(); }
   bool contains(const std::string &name) const { return entries.contains(name); }
   std::optional<Tensor> find(const std::string &name) const;
+  /// A name, and where it was asked for.
+  struct Key {
+    template <std::convertible_to<std::string> T>
+    Key(const T &name, Where where = Where::current()) : name(name), where(where) {}
+    std::string name;
+    Where where;
+  };
   /// Errors: KeyError that names the file.
-  const Tensor &operator[](const std::string &name) const;
+  const Tensor &operator[](const Key &key) const;
   Entries::const_iterator begin() const { return entries.begin(); }
   Entries::const_iterator end() const { return entries.end(); }
   /// What stands under `__metadata__`.
@@ -29,7 +37,7 @@ public:
   const std::string &path() const { return filePath; }
 
 private:
-  friend SafetensorsFile openSafetensors(const std::string &path);
+  friend SafetensorsFile openSafetensors(const std::string &path, Where where);
   std::string filePath;
   Entries entries;
   std::map<std::string, std::string> notes;
@@ -37,11 +45,12 @@ private:
 
 /// Maps a file and checks its header in full before anything else is believed.
 /// Errors: IoError that names the file, the tensor and the field.
-SafetensorsFile openSafetensors(const std::string &path);
+SafetensorsFile openSafetensors(const std::string &path, Where where = Where::current());
 
 /// Writes all tensors under a temporary name in the same folder and then renames: the file is
 /// there whole, or as it was before. Errors: IoError.
 void saveSafetensors(const std::string &path, const std::map<std::string, Tensor> &tensors,
-                     const std::map<std::string, std::string> &metadata = {});
+                     const std::map<std::string, std::string> &metadata = {},
+                     Where where = Where::current());
 
 } // namespace kiln::io

@@ -93,9 +93,9 @@ public:
     requires detail::Element<std::remove_cv_t<T>>
   static Tensor fromData(std::span<T, N> values, const Shape &shape,
                          std::optional<DType> dtype = {}, std::optional<Device> device = {},
-                         Where where = Where::current()) {
+                         Where where = Where::current(), const char *operation = "fromData") {
     return fromBytes(values.data(), values.size_bytes(), dtypeOf<std::remove_cv_t<T>>(), shape,
-                     dtype, device, where);
+                     dtype, device, where, operation);
   }
   template <detail::Element T>
     requires(!std::is_same_v<T, bool>)
@@ -124,13 +124,13 @@ public:
 
   // What it is. Errors: TypeError if empty.
 
-  const TensorType &type() const;
-  const Shape &shape() const { return type().shape; }
-  int64_t rank() const { return type().shape.rank(); }
-  DType dtype() const { return type().dtype; }
-  Device device() const { return type().device; }
+  const TensorType &type(Where where = Where::current()) const;
+  const Shape &shape(Where where = Where::current()) const { return type(where).shape; }
+  int64_t rank(Where where = Where::current()) const { return type(where).shape.rank(); }
+  DType dtype(Where where = Where::current()) const { return type(where).dtype; }
+  Device device(Where where = Where::current()) const { return type(where).device; }
   /// Errors: TypeError if the shape is symbolic.
-  int64_t numElements() const;
+  int64_t numElements(Where where = Where::current()) const;
   /// Whether this handle has a tensor.
   bool defined() const { return node != nullptr; }
   /// Whether the contents are there already.
@@ -139,7 +139,7 @@ public:
   // Reading. Errors: TypeError while tracing, and where T is not the dtype's type.
 
   /// Computes the contents now. Errors: whatever the compiler and the kernels report.
-  const Tensor &realize() const;
+  const Tensor &realize(Where where = Where::current()) const;
   /// Errors: ValueError unless there is exactly one element.
   template <detail::Element T> T item(Where where = Where::current()) const {
     T value;
@@ -206,7 +206,8 @@ public:
 
 private:
   static Tensor fromBytes(const void *data, std::size_t sizeBytes, DType type, const Shape &shape,
-                          std::optional<DType> dtype, std::optional<Device> device, Where where);
+                          std::optional<DType> dtype, std::optional<Device> device, Where where,
+                          const char *operation = "constant");
   template <class T, class List>
   static Tensor fromNested(const List &values, std::optional<DType> dtype,
                            std::optional<Device> device, Where where) {
@@ -216,10 +217,11 @@ private:
       T value;
     };
     std::vector<Plain> flat;
-    bool even = true;
-    collectValues<T>(values, sizes.data(), flat, even);
-    if (!even)
-      throw ValueError("[constant] rows differ in length" + atLocation(where));
+    std::pair<int64_t, int64_t> uneven{-1, -1}; // sizes of two rows
+    collectValues<T>(values, sizes.data(), flat, uneven);
+    if (uneven.first != uneven.second)
+      throw ValueError("[constant] rows differ in length: " + std::to_string(uneven.first) +
+                       " and " + std::to_string(uneven.second) + atLocation(where));
     return fromBytes(flat.data(), flat.size() * sizeof(T), dtypeOf<T>(),
                      Shape(std::span<const int64_t>(sizes)), dtype, device, where);
   }
@@ -232,13 +234,15 @@ private:
     }
   }
   template <class T, class List, class Flat>
-  static void collectValues(const List &list, const int64_t *size, Flat &flat, bool &even) {
-    even = even && static_cast<int64_t>(list.size()) == *size;
+  static void collectValues(const List &list, const int64_t *size, Flat &flat,
+                            std::pair<int64_t, int64_t> &uneven) {
+    if (static_cast<int64_t>(list.size()) != *size)
+      uneven = {*size, static_cast<int64_t>(list.size())};
     for (const auto &entry : list)
       if constexpr (std::is_same_v<typename List::value_type, T>)
         flat.push_back({entry});
-      else if (even)
-        collectValues<T>(entry, size + 1, flat, even);
+      else if (uneven.first == uneven.second)
+        collectValues<T>(entry, size + 1, flat, uneven);
   }
   void readItem(void *value, DType dtype, Where where) const;
   const void *readData(DType dtype, const char *operation, Where where) const;

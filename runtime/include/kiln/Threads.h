@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <source_location>
 
 namespace kiln {
 
@@ -8,6 +9,6 @@ namespace kiln {
 /// as this process may use CPUs.
 int64_t threadCount();
 /// Calls that run already keep theirs. Errors: ValueError outside [1, 1024].
-void setThreadCount(int64_t count);
+void setThreadCount(int64_t count, std::source_location where = std::source_location::current());
 
 } // namespace kiln

@@ -47,11 +47,8 @@ TEST(Embedding, Mistakes) {
   nn::embedding::Embedding embedding(counted(5, 2));
   EXPECT_THAT([&] { embedding(Tensor::ones({2})); },
               ThrowsMessage<ValueError>(HasSubstr("indices must be integers")));
-  EXPECT_THAT(
-      [&] {
-        embedding(Tensor::constant({1, 5})).realize();
-      },
-      ThrowsMessage<IndexError>(HasSubstr("5")));
+  EXPECT_THAT([&] { embedding(Tensor::constant({1, 5})).realize(); },
+              ThrowsMessage<IndexError>(HasSubstr("5")));
   EXPECT_THAT([&] { embedding(Tensor::zeros({2}, DType::int64, CPU(1))); },
               ThrowsMessage<ValueError>(HasSubstr("same device")));
 }
@@ -72,11 +69,8 @@ TEST(EmbeddingV2, EveryIntegerDTypeAndRank) {
     for (std::size_t i = 0; float value : rows.toVector<float>())
       EXPECT_EQ(value, static_cast<float>(i++ % 3));
   }
-  EXPECT_THAT(
-      [&] {
-        embedding(Tensor::constant({0, 7})).realize();
-      },
-      ThrowsMessage<IndexError>(HasSubstr("7")));
+  EXPECT_THAT([&] { embedding(Tensor::constant({0, 7})).realize(); },
+              ThrowsMessage<IndexError>(HasSubstr("7")));
   EXPECT_THROW(embedding(Tensor::constant({0, -1})).realize(), IndexError);
 }
 
