@@ -1,62 +1,14 @@
-// A language model in the style of GPT-2 on random weights: learned positions, LayerNorm before
-// each part, causal attention, a GELU in between, and the token table once more as the last layer.
-// Compiled once for every batch and length, it gives bit for bit what it gives eagerly.
-#include <kiln/kiln.h>
+// A model in the style of GPT-2 on random weights: compiled once for every batch and length, it
+// gives bit for bit what it gives eagerly.
+#include "Gpt2.h"
 
 #include <iostream>
 
 using namespace kiln;
 
-struct Config {
-  int64_t vocabulary = 500, positions = 64, dim = 64, heads = 4, layers = 2;
-};
-
-struct Mlp : nn::Module<Mlp> {
-  nn::Linear up, down;
-  KILN_FIELDS(up, down)
-  explicit Mlp(int64_t dim) : up(dim, 4 * dim), down(4 * dim, dim) {}
-  Tensor operator()(const Tensor &x) const { return down(gelu(up(x), "tanh")); }
-};
-
-struct Block : nn::Module<Block> {
-  nn::LayerNorm norm1;
-  nn::MultiHeadAttention attention;
-  nn::LayerNorm norm2;
-  Mlp mlp;
-  KILN_FIELDS(norm1, attention, norm2, mlp)
-  explicit Block(const Config &config)
-      : norm1(config.dim), attention(config.dim, config.heads, {.causal = true}), norm2(config.dim),
-        mlp(config.dim) {}
-  Tensor operator()(const Tensor &x) const {
-    Tensor h = x + attention(norm1(x));
-    return h + mlp(norm2(h));
-  }
-};
-
-struct Gpt2 : nn::Module<Gpt2> {
-  nn::Embedding tokens, positions;
-  std::vector<Block> blocks;
-  nn::LayerNorm norm;
-  KILN_FIELDS(tokens, positions, blocks, norm)
-  explicit Gpt2(const Config &config)
-      : tokens(config.vocabulary, {.dim = config.dim}),
-        positions(config.positions, {.dim = config.dim}), norm(config.dim) {
-    for (int64_t i = 0; i < config.layers; ++i)
-      blocks.emplace_back(config);
-  }
-
-  /// ids [batch, seq] -> logits [batch, seq, vocabulary]
-  Tensor operator()(const Tensor &ids) const {
-    Tensor h = tokens(ids) + positions(Tensor::arange(0, ids.shape()[1]));
-    for (const Block &block : blocks)
-      h = block(h);
-    return matmul(norm(h), tokens.weight.T());
-  }
-};
-
 int main() {
   random::seed(1);
-  Gpt2 model{Config()};
+  gpt2::Gpt2 model{gpt2::Config()};
   std::cout << model << "\n";
   auto compiled = model.compile(TensorType(DType::int64, {"batch", "seq"}));
   for (auto [batch, seq] : {std::pair<int64_t, int64_t>{1, 1}, {2, 7}, {1, 64}}) {
