@@ -37,6 +37,7 @@ std::vector<runtime::TensorValue> valuesOf(const std::vector<Tensor> &inputs,
 
 Comparison compareRecorded(detail::Recorded recorded, const std::string &name,
                            const std::vector<Tensor> &inputs, const CompareOptions &options) {
+  recorded.graph.segments.clear(); // a part of the graph may end within one
   std::vector<runtime::TensorValue> values = valuesOf(inputs, options.where);
   makeLazyLeaves(recorded.pending);
   for (std::size_t i = inputs.size(); i < recorded.pending.leaves.size(); ++i)

@@ -4,6 +4,8 @@
 #include "frontend/Evaluate.h"
 #include "frontend/GraphScope.h"
 #include "frontend/PendingGraph.h"
+#include "frontend/SizeNames.h"
+#include "frontend/Subgraphs.h"
 #include "frontend/Trace.h"
 #include "runtime/CompilerLibrary.h"
 
@@ -106,17 +108,25 @@ ir::Graph buildGraph(const PendingGraph &pending, std::size_t numArguments,
   return graph;
 }
 
-/// What the nodes assume of symbolic sizes, apart from what the caller has promised.
+/// What the nodes assume of symbolic sizes, apart from what the caller has promised, in the names
+/// of the arguments.
 std::vector<Requirement> requirementsOf(const PendingGraph &pending,
-                                        const std::vector<Constraint> &promised) {
+                                        const std::vector<Constraint> &promised,
+                                        const SizeNames &names) {
   std::vector<Requirement> result;
   for (const std::shared_ptr<Node> &node : pending.nodes)
-    for (const Constraint &assumption : node->assumptions)
-      if (std::find(promised.begin(), promised.end(), assumption) == promised.end())
-        result.push_back(
-            {assumption,
-             node->requirement.empty() ? fmt::format("[{}]", node->op) : node->requirement,
-             !node->requirement.empty(), node->where});
+    for (std::size_t i = 0; i < node->assumptions.size(); ++i) {
+      Constraint assumption = node->assumptions[i];
+      if (std::find(promised.begin(), promised.end(), assumption) != promised.end())
+        continue;
+      std::string message =
+          node->requirement.empty() ? node->assumptionNotes[i] : node->requirement;
+      bool namesSizes = !message.empty();
+      assumption.dim = assumption.dim.substitute(names);
+      result.push_back({std::move(assumption),
+                        namesSizes ? std::move(message) : fmt::format("[{}]", node->op), namesSizes,
+                        node->where});
+    }
   return result;
 }
 
@@ -137,6 +147,7 @@ Traced trace(const std::vector<TensorType> &types, const NamedTensors &parameter
              const std::string &name, const CompileOptions &options, const TraceBody &body) {
   const std::source_location &where = options.where;
   GraphScope outside(nullptr); // what is compiled within a graph's scope is no part of that graph
+  OutsideSubgraphs outsideSubgraphs;
   for (std::size_t i = 0; i < types.size(); ++i)
     checkInputType(types[i], i, name, where);
   checkConstraints(types, name, options);
@@ -191,7 +202,13 @@ Recorded recordGraph(const std::vector<std::shared_ptr<Node>> &arguments,
     checkDevice(leaf->type().device, "compile", options.where);
   for (const std::shared_ptr<Node> &node : pending.nodes)
     checkDevice(node->type().device, "compile", node->where);
+  std::vector<ir::Segment> segments;
+  if (options.subgraphs)
+    segments = findSegments(pending);
   recorded.graph = buildGraph(pending, arguments.size(), parameters, name, options);
+  recorded.names = resolveNames(recorded.graph, pending, name);
+  recorded.graph.segments = std::move(segments);
+  shareDefinitions(recorded.graph, pending);
   recorded.locations = locationsOf(pending);
   return recorded;
 }
@@ -204,6 +221,10 @@ compileRecorded(const std::vector<std::shared_ptr<Node>> &arguments,
   Recorded recorded = recordGraph(arguments, results, parameters, name, options);
   const PendingGraph &pending = recorded.pending;
   state->graph = std::move(recorded.graph);
+  state->stats.subgraphCalls = static_cast<int64_t>(state->graph.segments.size());
+  for (const ir::Segment &segment : state->graph.segments)
+    state->stats.subgraphs =
+        std::max(state->stats.subgraphs, static_cast<int64_t>(segment.definition) + 1);
   state->request.target = options.target;
   state->request.disabledPasses = options.disabledPasses;
   state->request.dumpDir = options.dumpDir;
@@ -211,7 +232,7 @@ compileRecorded(const std::vector<std::shared_ptr<Node>> &arguments,
   state->numResults = results.size();
   state->name = name;
   state->locations = std::move(recorded.locations);
-  state->requirements = requirementsOf(pending, options.constraints);
+  state->requirements = requirementsOf(pending, options.constraints, recorded.names);
   state->stats.traceSeconds = secondsSince(start);
 
   runtime::CachedExecutable found;

@@ -4,6 +4,7 @@
 #include "frontend/Locations.h"
 #include "frontend/Node.h"
 #include "frontend/PendingGraph.h"
+#include "frontend/SizeNames.h"
 #include "kiln/Compile.h"
 #include "runtime/Executable.h"
 
@@ -56,6 +57,7 @@ Traced trace(const std::vector<TensorType> &types, const NamedTensors &parameter
 struct Recorded {
   PendingGraph pending;
   ir::Graph graph;
+  SizeNames names;     // what the names stand for that a `rebind` introduced
   Locations locations; // of its nodes
 };
 

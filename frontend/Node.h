@@ -41,6 +41,7 @@ struct Node {
   std::vector<uint8_t> hints;
   /// What must hold of symbolic sizes: guards of the graph (ir/ShapeRules.h).
   std::vector<Constraint> assumptions;
+  std::vector<std::string> assumptionNotes; // of each, "[slice] stop index …", or empty
   /// What breaks if they do not hold, in the words of the layer that recorded this:
   /// "[RotaryEmbedding] positions 0 to seq are beyond the table of 48". Empty: the op says it.
   std::string requirement;
@@ -55,6 +56,8 @@ struct Node {
   std::shared_ptr<const std::string> graph;
   /// What this is a copy of, on another device: the parameter that it stands for.
   std::weak_ptr<Node> movedFrom;
+  /// The call of `subgraph` that it was recorded in, counted from 1; 0 outside of one.
+  uint64_t subgraphCall = 0;
 
   Node() = default;
   Node(const Node &) = delete;

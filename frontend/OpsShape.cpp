@@ -59,9 +59,11 @@ Tensor Tensor::reshape(const Shape &shape, Where where) const {
   *inferred = total / known;
   // Where the division leaves a rest the shape rules see a product that differs.
   if (*inferred * known != total)
-    call.fail(ErrorKind::value, fmt::format("the number of elements of {} is not a multiple of "
-                                            "that of shape {}",
-                                            own.str(), shape.str()));
+    call.fail(ErrorKind::value,
+              fmt::format("the number of elements of x {} on {} is not {}a multiple of that of "
+                          "shape {}{}",
+                          own.str(), own.device.str(), total.isStatic() ? "" : "known to be ",
+                          shape.str(), total.isStatic() ? "" : "; rebind x to dims that say so"));
   Shape target(dims);
   if (target == own.shape)
     return *this;

@@ -3,6 +3,7 @@
 #include "frontend/GraphScope.h"
 #include "frontend/Locations.h"
 #include "frontend/Pieces.h"
+#include "frontend/Subgraphs.h"
 #include "ir/ShapeRules.h"
 #include "kiln/Defaults.h"
 
@@ -58,6 +59,7 @@ Tensor Call::record(std::string_view op, const std::vector<Tensor> &operands,
                                          types.back().str(), types.back().device.str()));
   }
   checkGraph(*node, name, where);
+  node->subgraphCall = SubgraphScope::current();
   ir::Inferred inferred = ir::inferType(op, types, attributes);
   if (!inferred)
     fail(inferred.error, inferred.message);
@@ -65,6 +67,10 @@ Tensor Call::record(std::string_view op, const std::vector<Tensor> &operands,
   node->value.type = std::move(inferred.type);
   node->attributes = std::move(attributes);
   node->assumptions = std::move(inferred.assumptions);
+  node->assumptionNotes = std::move(inferred.notes);
+  for (std::string &note : node->assumptionNotes)
+    if (!note.empty())
+      note = fmt::format("[{}] {}", name, note);
   node->hints = std::move(hints);
   node->where = where;
   boundPending(node);

@@ -1,4 +1,5 @@
 #include "frontend/SymboliseRules.h"
+#include "kiln/DimSum.h"
 
 #include <algorithm>
 
@@ -234,13 +235,14 @@ Dims symboliseAttention(DimSolver &solver, const std::vector<Dims> &operands) {
 }
 
 Dims symboliseConcat(DimSolver &solver, const std::vector<Dims> &operands, std::size_t axis) {
-  Dims result = operands.front();
-  for (std::size_t n = 1; n < operands.size(); ++n)
+  Dims result = operands.front(), parts;
+  for (const Dims &operand : operands) {
+    parts.push_back(operand[axis]);
     for (std::size_t i = 0; i < result.size(); ++i)
-      if (i == axis)
-        result[i] = result[i] + operands[n][i];
-      else
-        solver.unify(result[i], operands[n][i]);
+      if (i != axis)
+        solver.unify(result[i], operand[i]);
+  }
+  result[axis] = sumOfDims(std::move(parts));
   return result;
 }
 

@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <bit>
+#include <limits>
 #include <stdexcept>
 #include <string>
+#include <unordered_map>
+#include <unordered_set>
 
 namespace kiln::ir {
 
@@ -115,31 +118,93 @@ std::string constraintText(const Constraint &constraint) {
          (between ? " and " + std::to_string(constraint.high) : "");
 }
 
-} // namespace
-
-std::string canonicalText(const Graph &graph) {
-  std::string text;
-  ValueId next = 0;
-  auto define = [&] { return "%" + std::to_string(next++) + " = "; };
-  auto list = [](const std::vector<ValueId> &values) {
+/// Numbers values as they are defined.
+class TextBuilder {
+public:
+  void define(ValueId value, const std::string &what, const TensorType &type) {
+    names.emplace(value, names.size());
+    text += "%" + std::to_string(names.size() - 1) + " = " + what + " : " + typeText(type) + "\n";
+  }
+  void define(ValueId value, const Node &node) {
+    define(value, node.op + "(" + list(node.operands) + ")" + attributesText(node.attributes),
+           node.type);
+  }
+  std::string list(const std::vector<ValueId> &values) const {
     std::string result;
     for (ValueId value : values)
-      result += (result.empty() ? "%" : ", %") + std::to_string(value);
+      result += (result.empty() ? "%" : ", %") + std::to_string(names.at(value));
     return result;
+  }
+
+  std::string text;
+
+private:
+  std::unordered_map<ValueId, std::size_t> names;
+};
+
+std::string roleText(const Input &input) {
+  return input.role == Input::Role::weight ? "weight" : "argument";
+}
+
+} // namespace
+
+std::vector<SegmentUse> segmentUses(const Graph &graph) {
+  constexpr auto nowhere = std::numeric_limits<std::size_t>::max();
+  std::vector<std::size_t> segmentOf(graph.nodes.size(), nowhere);
+  for (std::size_t s = 0; s < graph.segments.size(); ++s)
+    for (std::size_t i = graph.segments[s].begin; i < graph.segments[s].end; ++i)
+      segmentOf[i] = s;
+  std::vector<SegmentUse> uses(graph.segments.size());
+  std::vector<std::unordered_set<ValueId>> known(uses.size()); // inputs
+  std::vector<bool> isOutput(graph.nodes.size());
+  auto numInputs = graph.inputs.size();
+  auto use = [&](ValueId value, std::size_t by) {
+    std::size_t from = value < numInputs ? nowhere : segmentOf[value - numInputs];
+    if (from == by)
+      return;
+    if (by != nowhere && known[by].insert(value).second)
+      uses[by].inputs.push_back(value);
+    if (from != nowhere)
+      isOutput[value - numInputs] = true;
   };
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i)
+    for (ValueId operand : graph.nodes[i].operands)
+      use(operand, segmentOf[i]);
+  for (ValueId output : graph.outputs)
+    use(output, nowhere);
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i)
+    if (isOutput[i])
+      uses[segmentOf[i]].outputs.push_back(static_cast<ValueId>(numInputs + i));
+  return uses;
+}
+
+std::string segmentText(const Graph &graph, const Segment &segment, const SegmentUse &use) {
+  TextBuilder builder;
+  for (ValueId value : use.inputs)
+    builder.define(value, value < graph.inputs.size() ? roleText(graph.inputs[value]) : "argument",
+                   graph.type(value));
+  for (std::size_t i = segment.begin; i < segment.end; ++i)
+    builder.define(static_cast<ValueId>(graph.inputs.size() + i), graph.nodes[i]);
+  return builder.text + "return " + builder.list(use.outputs) + "\n";
+}
+
+std::string canonicalText(const Graph &graph) {
+  TextBuilder builder;
+  ValueId next = 0;
   for (const Input &input : graph.inputs)
-    text += define() + (input.role == Input::Role::weight ? "weight : " : "argument : ") +
-            typeText(input.type) + "\n";
+    builder.define(next++, roleText(input), input.type);
   for (const Node &node : graph.nodes)
-    text += define() + node.op + "(" + list(node.operands) + ")" + attributesText(node.attributes) +
-            " : " + typeText(node.type) + "\n";
-  text += "return " + list(graph.outputs) + "\n";
+    builder.define(next++, node);
+  std::string text = builder.text + "return " + builder.list(graph.outputs) + "\n";
   // Their order means nothing, nor does one that is there twice.
   std::set<std::string> constraints;
   for (const Constraint &constraint : graph.constraints)
     constraints.insert(constraintText(constraint));
   for (const std::string &constraint : constraints)
     text += "where " + constraint + "\n";
+  for (const Segment &segment : graph.segments)
+    text += "segment " + std::to_string(segment.begin) + " to " + std::to_string(segment.end) +
+            " is " + std::to_string(segment.definition) + "\n";
   return text;
 }
 

@@ -72,6 +72,14 @@ struct Node {
   std::string location; // "net.cpp:42"; no part of the key
 };
 
+/// A run of nodes that a program calls a subgraph: segments of one definition compute the same,
+/// each of its own operands, and are compiled once.
+struct Segment {
+  std::size_t begin = 0, end = 0; // nodes
+  std::size_t definition = 0;     // counted from 0 by first use
+  friend bool operator==(const Segment &, const Segment &) = default;
+};
+
 /// Nodes in topological order: operands come before their users.
 struct Graph {
   std::string name = "main";
@@ -79,6 +87,8 @@ struct Graph {
   std::vector<Node> nodes;
   std::vector<ValueId> outputs;
   std::vector<Constraint> constraints;
+  /// In order, without overlap. What the graph means does not depend on them.
+  std::vector<Segment> segments = {};
 
   const TensorType &type(ValueId value) const {
     return value < inputs.size() ? inputs[value].type : nodes[value - inputs.size()].type;
@@ -88,6 +98,17 @@ struct Graph {
     return static_cast<ValueId>(inputs.size() + nodes.size() - 1);
   }
 };
+
+/// What a segment takes from outside, in the order of first use, and which of its values are used
+/// outside, in their order.
+struct SegmentUse {
+  std::vector<ValueId> inputs, outputs;
+};
+std::vector<SegmentUse> segmentUses(const Graph &graph);
+
+/// Text that is equal exactly for segments that compute the same: operations, attributes and types,
+/// roles of inputs included.
+std::string segmentText(const Graph &graph, const Segment &segment, const SegmentUse &use);
 
 /// All of the graph that decides its code, as text that is equal exactly for equal programs: no
 /// names of values, no locations. Part of an artifact's key.

@@ -104,6 +104,8 @@ private:
   Values run(Operation &op, const Values &operands, const DimBindings &dims) {
     if (auto launch = dyn_cast<LaunchOp>(op))
       return call(launch.getKernel(), operands, dims);
+    if (auto subgraph = dyn_cast<func::CallOp>(op))
+      return call(subgraph.getCallee(), operands, dims);
     if (auto fusion = dyn_cast<FusionOp>(op))
       return runBlock(fusion.getBody().front(), operands, dims);
     if (!isa_and_nonnull<KilnDialect>(op.getDialect()) ||

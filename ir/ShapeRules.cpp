@@ -96,12 +96,15 @@ std::vector<Inferred> inferTypes(std::string_view op, std::span<const TensorType
   if (found == table().end())
     throw std::logic_error("unknown operation " + std::string(op));
   std::vector<Constraint> assumptions;
+  std::vector<std::string> notes;
   std::vector<Inferred> results;
   try {
     checkOperands(found->second.arity, operands);
-    for (TensorType &type : found->second.rule({operands, attributes, assumptions}))
+    for (TensorType &type : found->second.rule({operands, attributes, assumptions, notes}))
       results.emplace_back().type = std::move(type);
+    notes.resize(assumptions.size());
     results[0].assumptions = std::move(assumptions);
+    results[0].notes = std::move(notes);
     return results;
   } catch (const Violation &violation) {
     return {failure(violation.kind, violation.message, violation.label)};
@@ -233,9 +236,11 @@ bool assumeNonNegative(const Use &use, const Dim &dim) {
 }
 
 void requireNonNegative(const Use &use, const Shape &shape, const char *label) {
+  std::size_t known = use.assumptions.size();
   for (const Dim &dim : shape)
     if (!assumeNonNegative(use, dim))
       fail(ErrorKind::type, label, "dimensions must be non-negative: {}", shape.str());
+  explain(use, known, [&] { return "dimensions must be non-negative: " + shape.str(); });
 }
 
 std::optional<AxisPair> findUnbroadcastable(const Shape &from, const Shape &to) {

@@ -17,6 +17,9 @@ struct Inferred {
   /// What cannot be told before the sizes are known and must hold for the code to be right: guards
   /// of a compiled model. Empty where all dims concerned are static.
   std::vector<Constraint> assumptions = {};
+  /// For each of them what the error says where it does not hold; empty where there is no more to
+  /// say than the constraint.
+  std::vector<std::string> notes = {};
   explicit operator bool() const { return error == ErrorKind::none; }
 };
 

@@ -12,6 +12,7 @@ struct Use {
   std::span<const TensorType> operands;
   const Attributes &attributes;
   std::vector<Constraint> &assumptions;
+  std::vector<std::string> &notes; // Inferred::notes, as far as there are any
 
   const TensorType &operator[](std::size_t i) const { return operands[i]; }
   std::size_t size() const { return operands.size(); }
@@ -47,6 +48,12 @@ void requireSameDType(const TensorType &x, std::string_view xName, const TensorT
                       std::string_view yName, const char *label);
 /// Whether `dim` is at least 0, which is assumed where it is not known.
 bool assumeNonNegative(const Use &use, const Dim &dim);
+/// Gives what was assumed since there were `known` assumptions the text of its error.
+template <class Text> void explain(const Use &use, std::size_t known, Text text) {
+  use.notes.resize(use.assumptions.size());
+  for (; known < use.notes.size(); ++known)
+    use.notes[known] = text();
+}
 /// The same for the dims of an attribute `shape`.
 void requireNonNegative(const Use &use, const Shape &shape, const char *label);
 

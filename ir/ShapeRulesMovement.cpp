@@ -1,4 +1,5 @@
 #include "ir/ShapeRulesFamilies.h"
+#include "kiln/DimSum.h"
 
 namespace kiln::ir::rules {
 
@@ -75,14 +76,19 @@ std::vector<TensorType> slice(const Use &use) {
     if (step < 1)
       fail(ErrorKind::value, "C2", "step {} of axis {} must be positive: {}", step, axis,
            show("x", x));
+    constexpr auto increasing =
+        "start and stop should be increasing and not negative: {} and {} of axis {}: {}";
+    std::size_t known = use.assumptions.size();
     if (!assumeNonNegative(use, start) || !assumeNonNegative(use, stop - start))
-      fail(ErrorKind::value, "C3",
-           "start and stop should be increasing and not negative: {} and {} of axis {}: {}",
-           start.str(), stop.str(), axis, show("x", x));
+      fail(ErrorKind::value, "C3", increasing, start.str(), stop.str(), axis, show("x", x));
+    explain(use, known,
+            [&] { return fmt::format(increasing, start.str(), stop.str(), axis, show("x", x)); });
+    constexpr auto outOfRange = "stop index {} out of range for dimension size {} of axis {}: {}";
+    known = use.assumptions.size();
     if (!assumeNonNegative(use, size - stop))
-      fail(ErrorKind::value, "C4",
-           "stop index {} out of range for dimension size {} of axis {}: {}", stop.str(),
-           size.str(), axis, show("x", x));
+      fail(ErrorKind::value, "C4", outOfRange, stop.str(), size.str(), axis, show("x", x));
+    explain(use, known,
+            [&] { return fmt::format(outOfRange, stop.str(), size.str(), axis, show("x", x)); });
     Dim length = stop - start;
     dims.push_back(length.isStatic() ? -(-length / step) // no overflow for a large step
                                      : (length + (step - 1)) / step);
@@ -115,6 +121,7 @@ std::vector<TensorType> rebind(const Use &use) {
   requireNonNegative(use, shape, "C1");
   if (shape.rank() != x.rank())
     fail(ErrorKind::value, "C2", "ranks differ: {} and {}", show("x", x), shape.str());
+  std::size_t known = use.assumptions.size();
   for (int64_t axis = 0; axis < x.rank(); ++axis) {
     Dim difference = x.shape[axis] - shape[axis];
     if (!difference.isStatic())
@@ -123,13 +130,17 @@ std::vector<TensorType> rebind(const Use &use) {
       fail(ErrorKind::value, "C3", "dims of axis {} differ: {} and {}", axis, show("x", x),
            shape.str());
   }
+  explain(use, known, [&] {
+    return fmt::format("rebind shape check failed: expected shape {}, but got {}", shape.str(),
+                       show("x", x));
+  });
   return {{x.dtype, shape, x.device}};
 }
 
 std::vector<TensorType> concat(const Use &use) {
   const TensorType &first = use[0];
   int64_t axis = axisOf(use, first, "operand 0", "C1");
-  Dim total = first.shape[axis];
+  std::vector<Dim> sizes = {first.shape[axis]};
   for (std::size_t i = 1; i < use.size(); ++i) {
     const TensorType &other = use[i];
     std::string name = fmt::format("operand {}", i);
@@ -140,10 +151,10 @@ std::vector<TensorType> concat(const Use &use) {
       if (a != axis && other.shape[a] != first.shape[a])
         fail(ErrorKind::value, "C4", "dims of axis {} differ, which is not the axis {}: {}", a,
              axis, show("operand 0", first, name, other));
-    total = total + other.shape[axis];
+    sizes.push_back(other.shape[axis]);
   }
   std::vector<Dim> dims = first.shape.vec();
-  dims[static_cast<std::size_t>(axis)] = total;
+  dims[static_cast<std::size_t>(axis)] = sumOfDims(std::move(sizes));
   return {{first.dtype, Shape(std::move(dims)), first.device}};
 }
 

@@ -16,11 +16,14 @@ static TensorType reduced(const Use &use, DType dtype) {
 /// What has no value for no elements.
 static void requireElements(const Use &use, const char *label) {
   const Dim &size = use[0].shape[use.attributes.get<int64_t>("axis")];
+  constexpr auto empty = "the axis {} has no elements: {}";
+  auto axis = use.attributes.get<int64_t>("axis");
   if (size == 0)
-    fail(ErrorKind::value, label, "the axis {} has no elements: {}",
-         use.attributes.get<int64_t>("axis"), show("x", use[0]));
+    fail(ErrorKind::value, label, empty, axis, show("x", use[0]));
+  std::size_t known = use.assumptions.size();
   if (!size.isStatic() && !isNonNegative(size - 1))
     use.assumptions.push_back(size.between(1, std::numeric_limits<int64_t>::max()));
+  explain(use, known, [&] { return fmt::format(empty, axis, show("x", use[0])); });
 }
 
 std::vector<TensorType> sum(const Use &use) {

@@ -51,17 +51,20 @@ bool isRowFusion(ir::FusionOp fusion) {
 
 struct FuseElementwisePass : impl::FuseElementwisePassBase<FuseElementwisePass> {
   void runOnOperation() override {
-    Block *block = mainBlock(getOperation());
-    if (!block)
-      return;
+    for (Block *block : programBlocks(getOperation()))
+      fuse(*block);
+  }
+
+private:
+  static void fuse(Block &block) {
     SmallVector<Operation *> anchors;
-    for (Operation &op : *block)
+    for (Operation &op : block)
       if (isRowAnchor(&op))
         anchors.push_back(&op);
     for (Operation *anchor : anchors)
       wrapInFusion(anchor);
     SmallVector<ir::FusionOp> rows;
-    for (auto fusion : block->getOps<ir::FusionOp>())
+    for (auto fusion : block.getOps<ir::FusionOp>())
       if (isRowFusion(fusion))
         rows.push_back(fusion);
     for (ir::FusionOp &fusion : rows)
@@ -71,12 +74,11 @@ struct FuseElementwisePass : impl::FuseElementwisePassBase<FuseElementwisePass> 
       absorbProducers(fusion);
     // What is left are kernels without an anchor. From the last operation backwards, so that a
     // chain ends in one kernel.
-    while (Operation *root = lastLoose(*block))
+    while (Operation *root = lastLoose(block))
       absorbProducers(wrapInFusion(root));
-    sortBlock(*block);
+    sortBlock(block);
   }
 
-private:
   static void absorbProducers(ir::FusionOp fusion) {
     while (Operation *producer = findProducer(fusion))
       absorbProducer(fusion, producer);

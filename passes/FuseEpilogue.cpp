@@ -75,11 +75,14 @@ bool isForReduction(Operation *op) {
 
 struct FuseEpiloguePass : impl::FuseEpiloguePassBase<FuseEpiloguePass> {
   void runOnOperation() override {
-    Block *block = mainBlock(getOperation());
-    if (!block)
-      return;
+    for (Block *block : programBlocks(getOperation()))
+      fuse(*block);
+  }
+
+private:
+  static void fuse(Block &block) {
     SmallVector<Operation *> products;
-    for (Operation &op : *block)
+    for (Operation &op : block)
       if (isProduct(&op))
         products.push_back(&op);
     for (Operation *product : products) {

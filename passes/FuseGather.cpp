@@ -48,22 +48,25 @@ bool wouldFit(ir::FusionOp fusion, Operation *producer) {
 
 struct FuseGatherPass : impl::FuseGatherPassBase<FuseGatherPass> {
   void runOnOperation() override {
-    Block *block = mainBlock(getOperation());
-    if (!block)
-      return;
+    for (Block *block : programBlocks(getOperation()))
+      fuse(*block);
+  }
+
+private:
+  static void fuse(Block &block) {
     // A layer_norm or a linear that is in no kernel yet is an anchor, if gathers lead to it.
     SmallVector<Operation *> anchors;
-    for (Operation &op : *block)
+    for (Operation &op : block)
       if (isa<ir::LayerNormOp>(op) || (isa<ir::LinearOp>(op) && isSupportedLinear(&op)))
         anchors.push_back(&op);
     for (Operation *anchor : anchors)
       if (gathersInto(anchor->getOperand(0)))
         wrapInFusion(anchor);
-    SmallVector<ir::FusionOp> fusions(block->getOps<ir::FusionOp>());
+    SmallVector<ir::FusionOp> fusions(block.getOps<ir::FusionOp>());
     for (ir::FusionOp fusion : fusions)
       while (Operation *producer = findProducer(fusion))
         absorbProducer(fusion, producer);
-    sortBlock(*block);
+    sortBlock(block);
   }
 
   /// Whether a gather leads to `value` through additions and casts that nothing else uses.

@@ -37,11 +37,14 @@ StringRef whyNot(ArrayRef<ir::LinearOp> group, ir::LinearOp other) {
 
 struct FuseSiblingsPass : impl::FuseSiblingsPassBase<FuseSiblingsPass> {
   void runOnOperation() override {
-    Block *block = mainBlock(getOperation());
-    if (!block)
-      return;
+    for (Block *block : programBlocks(getOperation()))
+      fuse(*block);
+  }
+
+private:
+  static void fuse(Block &block) {
     llvm::MapVector<Value, SmallVector<SmallVector<ir::LinearOp>>> groups; // by x
-    for (auto linear : block->getOps<ir::LinearOp>()) {
+    for (auto linear : block.getOps<ir::LinearOp>()) {
       if (linear->use_empty())
         continue;
       auto &ofInput = groups[linear.getX()];

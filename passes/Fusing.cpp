@@ -10,9 +10,12 @@ using namespace mlir;
 
 namespace kiln::passes {
 
-Block *mainBlock(ModuleOp module) {
-  auto main = module.lookupSymbol<func::FuncOp>("main");
-  return main && main.getBody().hasOneBlock() ? &main.getBody().front() : nullptr;
+SmallVector<Block *> programBlocks(ModuleOp module) {
+  SmallVector<Block *> blocks;
+  for (auto function : module.getOps<func::FuncOp>())
+    if (!function->hasAttr(ir::kernelAttrName) && function.getBody().hasOneBlock())
+      blocks.push_back(&function.getBody().front());
+  return blocks;
 }
 
 bool isWeight(Value value) {
@@ -52,6 +55,8 @@ bool isFull(ir::FusionOp fusion) {
 }
 
 bool isUnitReshape(Operation *op) {
+  if (isa<ir::RebindOp>(op))
+    return true;
   auto reshape = dyn_cast<ir::ReshapeOp>(op);
   if (!reshape)
     return false;

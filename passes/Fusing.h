@@ -6,8 +6,9 @@
 
 namespace kiln::passes {
 
-/// The one block of `@main`, or null where the module is of another form (already lowered, say).
-mlir::Block *mainBlock(mlir::ModuleOp module);
+/// The block of `@main` and those of the subgraphs that it calls, kernels apart. Functions of
+/// another form (already lowered, say) are left out.
+llvm::SmallVector<mlir::Block *> programBlocks(mlir::ModuleOp module);
 
 /// Whether a value is a weight of the model: an argument of main with that role.
 bool isWeight(mlir::Value value);
@@ -23,7 +24,8 @@ bool isMadeOfWindows(mlir::Value value);
 /// Makes a value from nothing (a constant, an iota, a size): cheaper to repeat than to store. False
 /// for null.
 bool isRepeatable(mlir::Operation *op);
-/// A reshape that only adds or removes axes of size 1: as cheap inside a kernel as outside.
+/// A reshape that only adds or removes axes of size 1, or a rebind: as cheap inside a kernel as
+/// outside.
 bool isUnitReshape(mlir::Operation *op);
 
 /// Operations of a fusion: code grows with them, so longer chains are cut.

@@ -35,16 +35,15 @@ std::string describe(Block &body) {
 
 class Outliner {
 public:
-  Outliner(ModuleOp module, func::FuncOp main) : module(module), main(main) {
+  explicit Outliner(ModuleOp module) : module(module) {
     for (auto function : module.getOps<func::FuncOp>())
       used.insert(function.getSymName());
   }
 
-  void run() {
-    Block &block = main.getBody().front();
+  void run(Block &block) {
     for (Operation &op : llvm::make_early_inc_range(block.without_terminator()))
-      if (!isa<ir::FusionOp, ir::ReshapeOp, ir::LaunchOp>(op) && !isRepeatable(&op) &&
-          !isPackedPermute(&op))
+      if (!isa<ir::FusionOp, ir::ReshapeOp, ir::RebindOp, ir::LaunchOp, func::CallOp>(op) &&
+          !isRepeatable(&op) && !isPackedPermute(&op))
         wrapInFusion(&op);
     for (Operation &op : llvm::make_early_inc_range(block.without_terminator()))
       if (isRepeatable(&op) && usedOutsideFusions(&op))
@@ -131,7 +130,6 @@ private:
   }
 
   ModuleOp module;
-  func::FuncOp main;
   llvm::StringMap<SmallVector<func::FuncOp>> kernels; // by description
   llvm::StringSet<> used;                             // names of functions
 };
@@ -143,7 +141,9 @@ struct OutlinePass : impl::OutlinePassBase<OutlinePass> {
       getOperation().emitError("needs a function @main of one block");
       return signalPassFailure();
     }
-    Outliner(getOperation(), main).run();
+    Outliner outliner(getOperation());
+    for (Block *block : programBlocks(getOperation()))
+      outliner.run(*block);
   }
 };
 

@@ -264,6 +264,40 @@ def OutlinePass : Pass<"kiln-outline", "::mlir::ModuleOp"> {
   let dependentDialects = ["::kiln::ir::KilnDialect", "::mlir::func::FuncDialect"];
 }
 
+def InlineSubgraphsPass : Pass<"kiln-inline-subgraphs", "::mlir::ModuleOp"> {
+  let summary = "put the bodies of subgraphs in the place of their calls";
+  let description = [{
+    A `func.call` in `@main` becomes the operations of the function that it calls, and functions that
+    nothing calls any more go. With `once`, only where the function has no other call.
+
+    Example:
+
+    ```mlir
+    func.func private @subgraph_0(%x: tensor<4xf32>) -> tensor<4xf32> {
+      %0 = kiln.gelu %x : tensor<4xf32>
+      return %0 : tensor<4xf32>
+    }
+    func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
+      %0 = call @subgraph_0(%x) : (tensor<4xf32>) -> tensor<4xf32>
+      %1 = call @subgraph_0(%0) : (tensor<4xf32>) -> tensor<4xf32>
+      return %1 : tensor<4xf32>
+    }
+    ```
+
+    becomes
+
+    ```mlir
+    func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
+      %0 = kiln.gelu %x : tensor<4xf32>
+      %1 = kiln.gelu %0 : tensor<4xf32>
+      return %1 : tensor<4xf32>
+    }
+    ```
+  }];
+  let options = [Option<"once", "once", "bool", "false", "leave functions of several calls">];
+  let dependentDialects = ["::mlir::func::FuncDialect"];
+}
+
 def LowerToCpuPass : Pass<"kiln-lower-to-cpu", "::mlir::ModuleOp"> {
   let summary = "kernels to loops and vectors, @main to the entry function";
   let description = [{

@@ -26,6 +26,9 @@ const std::vector<Phase> &cpuPhases() {
   static const std::vector<Phase> phases = {
       {"canonicalize",
        [](OpPassManager &pm, const PipelineOptions &) {
+         // A subgraph that is called once saves no work by itself, and costs fusions at its
+         // borders.
+         pm.addPass(createInlineSubgraphsPass({/*once=*/true}));
          // Fewer forms for the fusions to know.
          pm.addPass(createCanonicalizerPass());
          // Equal operations once: the same mask or position ids in every layer.
@@ -56,6 +59,10 @@ const std::vector<Phase> &cpuPhases() {
        [](OpPassManager &pm, const PipelineOptions &) {
          // One function for each distinct kernel: what compile time grows with.
          pm.addPass(createOutlinePass());
+         // Each subgraph was worked on once; from here on its calls are launches like others.
+         pm.addPass(createInlineSubgraphsPass());
+         // What several calls of a subgraph made of the same values is needed once.
+         pm.addPass(createCSEPass());
        }},
       {"lower",
        [](OpPassManager &pm, const PipelineOptions &options) {

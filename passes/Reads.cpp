@@ -42,6 +42,9 @@ void Reads::visit(Operation &op, const Places &places) {
   }
   Shape shape = shapeOf(op.getResult(0));
   auto concat = dyn_cast<ir::ConcatOp>(op);
+  // A part's elements are read where it is; those of a rebind are counted in other names.
+  bool recounts = concat || isa<ir::RebindOp>(op);
+  Dim elements = recounts ? shape.numElements() : Dim(); // once: a sum of all parts' sizes
   for (const Place &place : places)
     for (Value operand : op.getOperands()) {
       if (isElementwise && shapeOf(operand) == shape) {
@@ -50,11 +53,10 @@ void Reads::visit(Operation &op, const Places &places) {
       }
       // Each lane of gather_elements has an index of its own.
       Place inner = {next++, place.elements, place.oneByOne || isa<ir::GatherElementsOp>(op)};
-      if (concat) {
-        if (place.elements == shape.numElements())
-          inner.elements = shapeOf(operand).numElements();
+      if (recounts && place.elements == elements)
+        inner.elements = shapeOf(operand).numElements();
+      if (concat)
         inner.oneByOne |= static_cast<int64_t>(concat.getAxis()) == shape.rank() - 1;
-      }
       add(operand, inner);
     }
 }

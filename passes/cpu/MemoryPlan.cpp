@@ -28,8 +28,8 @@ public:
       if (isa<ir::LaunchOp>(op))
         placeLaunch(op);
     for (Operation &op : block)
-      if (auto reshape = dyn_cast<ir::ReshapeOp>(op))
-        plan.placements[reshape.getResult()] = plan.placements.lookup(viewedValue(reshape));
+      if (isView(&op))
+        plan.placements[op.getResult(0)] = plan.placements.lookup(viewedValue(op.getResult(0)));
     return std::move(plan);
   }
 
@@ -100,10 +100,13 @@ private:
 
 } // namespace
 
+bool isView(Operation *op) {
+  return op && (isa<ir::ReshapeOp, ir::RebindOp>(op) || isPackedPermute(op));
+}
+
 Value viewedValue(Value value) {
-  for (Operation *op = value.getDefiningOp(); op && (isa<ir::ReshapeOp>(op) || isPackedPermute(op));
-       op = value.getDefiningOp())
-    value = op->getOperand(0);
+  while (isView(value.getDefiningOp()))
+    value = value.getDefiningOp()->getOperand(0);
   return value;
 }
 

@@ -25,7 +25,7 @@ struct OutputCopy {
 };
 
 /// Planned by liveness over the launches in order: a value's slot is free for the next value of an
-/// equal size expression (or, where both are numbers, a smaller one) after its last use. A reshape
+/// equal size expression (or, where both are numbers, a smaller one) after its last use. A view
 /// is where its operand is.
 struct MemoryPlan {
   llvm::DenseMap<mlir::Value, Placement> placements;
@@ -34,7 +34,9 @@ struct MemoryPlan {
   Dim workspace = 0; // bytes, a multiple of 64
 };
 
-/// What a value is a view of: the operand of its reshapes (and packed permutes), or itself.
+/// A reshape, a rebind or a packed permute: its result lies where its operand does.
+bool isView(mlir::Operation *op);
+/// What a value is a view of: the operand of its views, or itself.
 mlir::Value viewedValue(mlir::Value value);
 
 MemoryPlan planMemory(mlir::func::FuncOp main);

@@ -174,6 +174,10 @@ Value emitReshape(ElementEmitter &elements, FunctionEmitter &f, Operation *op, c
   return elements.emit(x, inner);
 }
 
+Value emitRebind(ElementEmitter &elements, FunctionEmitter &, Operation *op, const Coords &at) {
+  return elements.emit(op->getOperand(0), at);
+}
+
 /// Up to as many operands a concat along the lanes is emitted twice: in vectors where all lanes are
 /// of one operand, and one by one.
 constexpr unsigned maxVectorPieces = 4;
@@ -354,6 +358,7 @@ ViewEmitter findViewEmitter(StringRef op) {
       {"slice", emitSlice},
       {"windows", emitWindows},
       {"reshape", emitReshape},
+      {"rebind", emitRebind},
       {"concat", emitConcat},
       {"gather", emitGatherOp},
       {"gather_elements", emitGatherElements},

@@ -1,3 +1,4 @@
+#include "kiln/DimSum.h"
 #include "runtime/core/DimExpr.h"
 
 #include <algorithm>
@@ -162,7 +163,7 @@ int64_t Dim::evaluate(const DimBindings &bindings) const {
 Dim Dim::substitute(const std::map<std::string, Dim, std::less<>> &values) const {
   if (!expression)
     return *this;
-  Dim sum;
+  std::vector<Dim> parts;
   for (const Term &term : expression->terms) {
     Dim product = term.coefficient;
     for (const AtomRef &atom : term.atoms) {
@@ -174,9 +175,9 @@ Dim Dim::substitute(const std::map<std::string, Dim, std::less<>> &values) const
       else
         product = product * DimExpr::make({Term{{atom}, 1}});
     }
-    sum = sum + product;
+    parts.push_back(std::move(product));
   }
-  return sum;
+  return sumOfDims(std::move(parts));
 }
 
 Dim operator+(const Dim &a, const Dim &b) {
@@ -187,6 +188,15 @@ Dim operator+(const Dim &a, const Dim &b) {
     return sum;
   }
   return checked(add(DimExpr::polynomial(a), DimExpr::polynomial(b)), a, "+", b);
+}
+
+Dim sumOfDims(std::vector<Dim> parts) {
+  if (parts.empty())
+    return 0;
+  for (std::size_t step = 1; step < parts.size(); step *= 2) // by pairs, pairs of pairs, …
+    for (std::size_t i = 0; i + step < parts.size(); i += 2 * step)
+      parts[i] = parts[i] + parts[i + step];
+  return std::move(parts.front());
 }
 
 Dim operator-(const Dim &a) {

@@ -65,6 +65,10 @@ static std::optional<Polynomial> multiply(const Polynomial &a, const Term &b) {
 }
 
 std::optional<Polynomial> multiply(const Polynomial &a, const Polynomial &b) {
+  if (a.size() < b.size()) // a sum of fewer parts
+    return multiply(b, a);
+  if (b.size() == 1)
+    return multiply(a, b.front());
   std::optional<Polynomial> product(std::in_place);
   for (const Term &term : b) {
     auto part = multiply(a, term);

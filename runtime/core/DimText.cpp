@@ -1,3 +1,4 @@
+#include "kiln/DimSum.h"
 #include "runtime/core/DimExpr.h"
 
 #include <algorithm>
@@ -136,14 +137,14 @@ private:
   }
 
   Dim sum() {
-    Dim value = product();
+    std::vector<Dim> parts = {product()};
     while (true) {
       if (take("+"))
-        value = value + product();
+        parts.push_back(product());
       else if (take("-"))
-        value = value - product();
+        parts.push_back(-product());
       else
-        return value;
+        return parts.size() == 1 ? std::move(parts.front()) : sumOfDims(std::move(parts));
     }
   }
 

@@ -69,9 +69,18 @@ TensorType::TensorType(DType dtype, Shape shape)
 
 TensorType::TensorType(DType dtype, Shape shape, Device device)
     : dtype(dtype), shape(std::move(shape)), device(device) {
-  for (const Dim &dim : this->shape)
-    if (dim.isStatic() && dim.value() < 0)
+  auto bytes = static_cast<int64_t>(kiln::sizeBytes(dtype));
+  bool overflows = false, isEmpty = false;
+  for (const Dim &dim : this->shape) {
+    if (!dim.isStatic())
+      continue;
+    if (dim.value() < 0)
       throw TypeError("[TensorType] dimensions must be non-negative: " + str());
+    isEmpty = isEmpty || dim.value() == 0;
+    overflows = overflows || __builtin_mul_overflow(bytes, dim.value(), &bytes);
+  }
+  if (overflows && !isEmpty)
+    throw ValueError("[TensorType] overflow of int64 in the number of bytes of " + str());
 }
 
 Dim TensorType::sizeBytes() const { return shape.numElements() * Dim(kiln::sizeBytes(dtype)); }

@@ -133,4 +133,55 @@ TEST(Graph, CanonicalTextTellsAttributesApart) {
   EXPECT_EQ(texts.size(), std::size(values));
 }
 
+/// exp(x) * w, then the same of what that gave, and a last negation.
+Graph segmentedGraph() {
+  TensorType type(DType::float32, {"n"}, CPU());
+  Graph graph;
+  graph.inputs = {{Input::Role::argument, "x", type},
+                  {Input::Role::weight, "v", type},
+                  {Input::Role::weight, "w", type}};
+  ValueId a = graph.addNode({"exp", {0}, {}, type, ""});
+  ValueId b = graph.addNode({"mul", {a, 1}, {}, type, ""});
+  ValueId c = graph.addNode({"exp", {b}, {}, type, ""});
+  ValueId d = graph.addNode({"mul", {c, 2}, {}, type, ""});
+  graph.outputs = {graph.addNode({"neg", {d}, {}, type, ""}), c};
+  graph.segments = {{0, 2, 0}, {2, 4, 0}};
+  return graph;
+}
+
+TEST(Graph, SegmentsTakeAndGiveWhatIsUsedAcrossTheirBorders) {
+  std::vector<SegmentUse> uses = segmentUses(segmentedGraph());
+  ASSERT_EQ(uses.size(), 2u);
+  EXPECT_EQ(uses[0].inputs, (std::vector<ValueId>{0, 1}));
+  EXPECT_EQ(uses[0].outputs, (std::vector<ValueId>{4}));
+  EXPECT_EQ(uses[1].inputs, (std::vector<ValueId>{4, 2}));
+  EXPECT_EQ(uses[1].outputs, (std::vector<ValueId>{5, 6})); // exp too: it is an output
+}
+
+TEST(Graph, SegmentTextIsEqualForWhatComputesTheSame) {
+  Graph graph = segmentedGraph();
+  auto text = [&](std::size_t i) {
+    return segmentText(graph, graph.segments[i], segmentUses(graph)[i]);
+  };
+  EXPECT_NE(text(0), text(1)); // other results are used
+  graph.outputs.pop_back();
+  EXPECT_EQ(text(0), text(1));
+  EXPECT_EQ(text(0), "%0 = argument : [n] f32 cpu:0\n"
+                     "%1 = weight : [n] f32 cpu:0\n"
+                     "%2 = exp(%0) : [n] f32 cpu:0\n"
+                     "%3 = mul(%2, %1) : [n] f32 cpu:0\n"
+                     "return %3\n");
+  graph.inputs[2].role = Input::Role::argument;
+  EXPECT_NE(text(0), text(1)); // a weight is read packed, an argument as it is
+}
+
+TEST(Graph, CanonicalTextTellsSegments) {
+  Graph graph = segmentedGraph(), flat = graph;
+  flat.segments.clear();
+  EXPECT_NE(canonicalText(graph), canonicalText(flat));
+  Graph other = graph;
+  other.segments[1].definition = 1;
+  EXPECT_NE(canonicalText(graph), canonicalText(other));
+}
+
 } // namespace

@@ -28,6 +28,8 @@ struct CompileOptions {
   std::string target = "native";
   /// Names of passes that are switched off: "kiln-fuse-epilogue", …
   std::vector<std::string> disabledPasses{};
+  /// Whether each definition of a `subgraph` is compiled once; else its operations as any others.
+  bool subgraphs = true;
   /// If not empty: a folder that gets the IR after every phase, where the model is compiled and not
   /// found in a cache. No part of the cache's key. Errors: IoError if it cannot be written.
   std::string dumpDir{};
@@ -49,6 +51,8 @@ struct CompileStats {
   double compileSeconds = 0; // 0 on a hit of the cache
   double loadSeconds = 0;    // making the artifact callable, packing weights included
   KernelNames kernels;
+  int64_t subgraphs = 0;     // definitions of subgraphs: what differs in more than its operands
+  int64_t subgraphCalls = 0; // calls of them
   CacheHit cacheHit = CacheHit::none;
   std::string missReason; // empty on a hit
 };

@@ -3,6 +3,7 @@
 #include "kiln/Compile.h"
 #include "kiln/Convolution.h"
 #include "kiln/Ops.h"
+#include "kiln/Subgraph.h"
 
 #include <concepts>
 #include <memory>
@@ -121,20 +122,20 @@ private:
 /// Operations by the names that graphs know them by. All of Ops.h, and constants.
 namespace ops {
 
-using kiln::abs, kiln::argmax, kiln::argmin, kiln::attention, kiln::avgPool2d, kiln::bandPart,
-    kiln::ceil, kiln::chunk, kiln::clamp, kiln::concat, kiln::conv1d, kiln::conv2d, kiln::conv3d,
-    kiln::cos, kiln::erf, kiln::exp, kiln::floor, kiln::floorDiv, kiln::fold, kiln::gather,
-    kiln::gatherNd, kiln::gelu, kiln::interpolateNearest, kiln::isInf, kiln::isNan, kiln::layerNorm,
-    kiln::log, kiln::log1p, kiln::logSoftmax, kiln::logicalAnd, kiln::logicalNot, kiln::logicalOr,
-    kiln::logicalXor, kiln::maskedFill, kiln::matmul, kiln::max, kiln::maxPool2d, kiln::maximum,
-    kiln::mean, kiln::min, kiln::minimum, kiln::outer, kiln::pad, kiln::pow, kiln::prod, kiln::relu,
-    kiln::repeatInterleave, kiln::rmsNorm, kiln::round, kiln::rsqrt, kiln::sigmoid, kiln::silu,
-    kiln::sin, kiln::softmax, kiln::split, kiln::sqrt, kiln::stack, kiln::sum, kiln::tanh,
-    kiln::tile, kiln::trunc, kiln::where, kiln::windows;
-using kiln::argsort, kiln::cumsum, kiln::maskedScatter, kiln::nonzero, kiln::scatter,
-    kiln::scatterAdd, kiln::scatterMax, kiln::scatterMin, kiln::scatterMul, kiln::scatterNd,
-    kiln::scatterNdAdd, kiln::scatterNdMax, kiln::scatterNdMin, kiln::scatterNdMul,
-    kiln::takeAlongAxis, kiln::topK;
+using kiln::abs, kiln::allClose, kiln::argmax, kiln::argmin, kiln::argsort, kiln::attention,
+    kiln::avgPool2d, kiln::bandPart, kiln::ceil, kiln::chunk, kiln::clamp, kiln::concat,
+    kiln::conv1d, kiln::conv2d, kiln::conv3d, kiln::cos, kiln::cumsum, kiln::erf, kiln::exp,
+    kiln::floor, kiln::floorDiv, kiln::fold, kiln::fromDim, kiln::gather, kiln::gatherNd,
+    kiln::gelu, kiln::interpolateNearest, kiln::isInf, kiln::isNan, kiln::layerNorm, kiln::log,
+    kiln::log1p, kiln::logicalAnd, kiln::logicalNot, kiln::logicalOr, kiln::logicalXor,
+    kiln::logSoftmax, kiln::maskedFill, kiln::maskedScatter, kiln::matmul, kiln::max, kiln::maximum,
+    kiln::maxPool2d, kiln::mean, kiln::min, kiln::minimum, kiln::nonzero, kiln::outer, kiln::pad,
+    kiln::pow, kiln::prod, kiln::rebind, kiln::relu, kiln::repeatInterleave, kiln::rmsNorm,
+    kiln::round, kiln::rsqrt, kiln::scatter, kiln::scatterAdd, kiln::scatterMax, kiln::scatterMin,
+    kiln::scatterMul, kiln::scatterNd, kiln::scatterNdAdd, kiln::scatterNdMax, kiln::scatterNdMin,
+    kiln::scatterNdMul, kiln::sigmoid, kiln::silu, kiln::sin, kiln::softmax, kiln::split,
+    kiln::sqrt, kiln::stack, kiln::subgraph, kiln::sum, kiln::takeAlongAxis, kiln::tanh, kiln::tile,
+    kiln::topK, kiln::trunc, kiln::where, kiln::windows;
 
 /// `values`, row-major, in a shape. Copies. Errors: ValueError if their number is another.
 template <std::ranges::contiguous_range Range>
@@ -168,6 +169,8 @@ inline Tensor equal(const Operand &x, const Operand &y) { return x == y; }
 inline Tensor notEqual(const Operand &x, const Operand &y) { return x != y; }
 inline Tensor greater(const Operand &x, const Operand &y) { return x > y; }
 inline Tensor greaterEqual(const Operand &x, const Operand &y) { return x >= y; }
+inline Tensor less(const Operand &x, const Operand &y) { return x < y; }
+inline Tensor lessEqual(const Operand &x, const Operand &y) { return x <= y; }
 inline Tensor cast(const Tensor &x, DType dtype, Where where = Where::current()) {
   return x.cast(dtype, where);
 }
@@ -190,6 +193,20 @@ inline Tensor squeeze(const Tensor &x, int64_t axis, Where where = Where::curren
 }
 inline Tensor unsqueeze(const Tensor &x, int64_t axis, Where where = Where::current()) {
   return x.unsqueeze(axis, where);
+}
+inline Tensor flatten(const Tensor &x, int64_t startAxis = 0, int64_t endAxis = -1,
+                      Where where = Where::current()) {
+  return x.flatten(startAxis, endAxis, where);
+}
+inline Tensor slice(const Tensor &x, const std::vector<Index> &index,
+                    Where where = Where::current()) {
+  return x.slice(index, where);
+}
+/// As Tensor::arange.
+inline Tensor range(const Bound &start, const std::optional<Bound> &stop = {},
+                    const Bound &step = 1, std::optional<DType> dtype = {},
+                    std::optional<Device> device = {}, Where where = Where::current()) {
+  return Tensor::arange(start, stop, step, dtype, device, where);
 }
 
 } // namespace ops

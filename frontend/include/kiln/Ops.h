@@ -182,6 +182,11 @@ Tensor maskedScatter(const Tensor &x, const Tensor &mask, const Tensor &updates,
 /// zero. Reads the contents. Errors: TypeError while tracing, when the count is not known.
 Tensor nonzero(const Tensor &x, Where where = Where::current());
 
+/// x with other dims of the same sizes, as Tensor::rebind.
+Tensor rebind(const Tensor &x, const Shape &shape, Where where = Where::current());
+/// The value of a dim, as Tensor::fromDim.
+Tensor fromDim(const Dim &dim, Where where = Where::current());
+
 /// Whether |x - y| <= atol + rtol * |y| everywhere, and shapes agree. Reads the contents.
 bool allClose(const Tensor &x, const Tensor &y, double rtol = 1e-5, double atol = 1e-8,
               bool equalNan = false, Where where = Where::current());

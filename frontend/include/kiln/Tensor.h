@@ -122,6 +122,10 @@ public:
                        const Bound &step = 1, std::optional<DType> dtype = {},
                        std::optional<Device> device = {}, Where where = Where::current());
 
+  /// The value of a dim: rank 0, int64, on the CPU.
+  /// Errors: ValueError for a symbolic one outside of a trace ("eager mode").
+  static Tensor fromDim(const Dim &dim, Where where = Where::current());
+
   // What it is. Errors: TypeError if empty.
 
   const TensorType &type(Where where = Where::current()) const;
@@ -170,6 +174,10 @@ public:
   /// One dim may be -1. Errors: ValueError unless the numbers of elements are provably equal.
   Tensor reshape(const Shape &shape, Where where = Where::current()) const;
   Tensor broadcastTo(const Shape &shape, Where where = Where::current()) const;
+  /// Other dims of the same sizes: `x.rebind({"batch", Dim("dim") / 4 * 4})`. What cannot be told
+  /// before sizes are known is checked when the model is called; a name that is no dim of an input
+  /// is introduced. Errors: ValueError for another rank, or sizes that differ.
+  Tensor rebind(const Shape &shape, Where where = Where::current()) const;
   /// Drops an axis of size 1. Errors: ValueError if its size is another.
   Tensor squeeze(int64_t axis, Where where = Where::current()) const;
   Tensor unsqueeze(int64_t axis, Where where = Where::current()) const;

@@ -13,6 +13,7 @@
 #include "kiln/Ops.h"
 #include "kiln/Random.h"
 #include "kiln/Stats.h"
+#include "kiln/Subgraph.h"
 #include "kiln/Tensor.h"
 #include "kiln/Threads.h"
 #include "kiln/nn/Activations.h"
