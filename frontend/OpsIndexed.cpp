@@ -21,10 +21,10 @@ JoinedIndex joinIndex(const Call &call, const TensorType &type, std::string_view
                       const Tensor &indices) {
   const TensorType &given = call.type(indices);
   if (!isInteger(given.dtype))
-    call.fail(ErrorKind::value, fmt::format("the indices must be integers: {}", given.str()));
+    call.fail(ErrorKind::value, fmt::format("the indices must be integers: indices {}", given.str()));
   if (given.rank() < 1 || !given.shape[-1].isStatic())
     call.fail(ErrorKind::value,
-              fmt::format("the last dim of the indices must be a number: {}", given.str()));
+              fmt::format("the last dim of the indices must be a number: indices {}", given.str()));
   int64_t depth = given.shape[-1].value();
   if (depth < 1 || depth > type.rank())
     call.fail(ErrorKind::value, fmt::format("the last dim of the indices must be from 1 to the "
