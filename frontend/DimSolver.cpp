@@ -1,5 +1,6 @@
 #include "frontend/DimSolver.h"
 
+#include <algorithm>
 #include <charconv>
 
 namespace kiln::detail {
@@ -67,7 +68,7 @@ void DimSolver::unify(const Dim &first, const Dim &second) {
     bind(a, b);
   } else if (b.isName() && names[indexOf(b)].isSoft && !a.names().contains(b.str())) {
     bind(b, a);
-  } else {
+  } else if (!unifyNames(a, b)) {
     // Expressions: soft names in them, say of edges that are put around both, may be all that
     // tells them apart.
     for (const Dim &dim : {a, b})
@@ -79,6 +80,37 @@ void DimSolver::unify(const Dim &first, const Dim &second) {
     makeStatic(a);
     makeStatic(b);
   }
+}
+
+bool DimSolver::unifyNames(const Dim &a, const Dim &b) {
+  auto onlyIn = [&](const Dim &dim, const Dim &other) {
+    std::vector<std::size_t> indices;
+    std::set<std::string> others = other.names();
+    for (const std::string &text : dim.names())
+      if (!others.contains(text))
+        indices.push_back(indexOf(Dim(std::string_view(text))));
+    std::sort(indices.begin(), indices.end());
+    return indices;
+  };
+  auto dimOf = [](std::size_t index) { return Dim(std::string_view("d" + std::to_string(index))); };
+  std::vector<std::size_t> left = onlyIn(a, b), right = onlyIn(b, a);
+  if (left.size() != right.size())
+    return false;
+  std::map<std::string, Dim, std::less<>> pairs;
+  for (std::size_t index : right) {
+    auto match = std::find_if(left.begin(), left.end(), [&](std::size_t candidate) {
+      return names[candidate].value == names[index].value;
+    });
+    if (match == left.end())
+      return false;
+    pairs.emplace(dimOf(index).str(), dimOf(*match));
+    left.erase(match);
+  }
+  if (b.substitute(pairs) != a)
+    return false;
+  for (const auto &[name, dim] : pairs)
+    unify(dim, Dim(std::string_view(name)));
+  return true;
 }
 
 Dim DimSolver::broadcast(const Dim &first, const Dim &second) {

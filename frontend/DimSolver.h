@@ -36,6 +36,9 @@ private:
     std::optional<Dim> bound; // an earlier name, a number or an expression
   };
   std::size_t indexOf(const Dim &name) const;
+  /// Makes two expressions equal by making names equal that have equal values: `d0 + d1` and
+  /// `d2 + d3`, as of two tensors that grew alike. False if that does not do.
+  bool unifyNames(const Dim &a, const Dim &b);
 
   std::vector<Name> names;
 };

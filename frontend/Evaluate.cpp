@@ -4,11 +4,13 @@
 #include "frontend/Locations.h"
 #include "frontend/Pieces.h"
 #include "frontend/Symbolise.h"
+#include "frontend/Varying.h"
 #include "runtime/Executable.h"
 
 #include <algorithm>
-#include <cstring>
+#include <condition_variable>
 #include <fmt/format.h>
+#include <unordered_set>
 
 namespace kiln::detail {
 
@@ -66,6 +68,7 @@ static void runGraph(PendingGraph &pending, std::string_view operation,
   std::sort(pending.outputs.begin(), pending.outputs.end());
   pending.outputs.erase(std::unique(pending.outputs.begin(), pending.outputs.end()),
                         pending.outputs.end());
+  Originals originals = liftVarying(pending);
   std::erase_if(pending.outputs, [&](ir::ValueId id) { return id < pending.leaves.size(); });
   if (pending.outputs.empty())
     return;
@@ -80,8 +83,11 @@ static void runGraph(PendingGraph &pending, std::string_view operation,
       return completed(withLocations(message, locationsOf(pending)), operation, where);
     });
   }
-  for (std::size_t i = 0; i < pending.outputs.size(); ++i)
-    commit(pending.nodes[pending.outputs[i] - pending.leaves.size()], std::move(results[i].buffer));
+  for (std::size_t i = 0; i < pending.outputs.size(); ++i) {
+    const std::shared_ptr<Node> &node = pending.nodes[pending.outputs[i] - pending.leaves.size()];
+    auto original = originals.find(node.get());
+    commit(original == originals.end() ? node : original->second, std::move(results[i].buffer));
+  }
 }
 
 std::size_t runPieces(PendingGraph &pending, std::size_t keep, std::string_view operation,
@@ -104,8 +110,9 @@ std::size_t runPieces(PendingGraph &pending, std::size_t keep, std::string_view 
   return begin;
 }
 
-void evaluate(std::span<const std::shared_ptr<Node>> nodes, std::string_view operation,
-              const std::source_location &where) {
+/// As evaluate, whether another thread does the same or not.
+static void evaluateNow(std::span<const std::shared_ptr<Node>> nodes, std::string_view operation,
+                        const std::source_location &where) {
   PendingGraph pending = collectPending(nodes);
   refuseSymbolic(pending, operation, where);
   makeLazyLeaves(pending);
@@ -118,16 +125,79 @@ void evaluate(std::span<const std::shared_ptr<Node>> nodes, std::string_view ope
   for (ir::ValueId id : pending.outputs)
     requireCountable(pending.value(id), operation, where);
   if (pending.nodes.size() == 1 && pending.nodes[0]->op == "constant") {
-    const auto &value =
-        pending.nodes[0]->attributes.get<std::shared_ptr<const ir::DenseData>>("value");
-    commit(pending.nodes[0], runtime::Buffer::copyOf(value->bytes, value->type.device));
-    return;
+    return realizeConstant(pending.nodes[0]);
   }
   if (pending.nodes.size() <= maxNodes) {
     addHeldOutputs(pending);
     return runGraph(pending, operation, where);
   }
   runPieces(pending, 0, operation, where);
+}
+
+namespace {
+
+/// The nodes that threads compute right now, so that others wait for them rather than do the same.
+struct Running {
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::unordered_set<const Node *> nodes;
+
+  static Running &instance() {
+    static Running running;
+    return running;
+  }
+};
+
+/// The nodes that this thread computes. Within a computation nothing is claimed and nobody waited
+/// for: two threads could wait for each other.
+class Claim {
+public:
+  Claim() { isNested() = true; }
+  ~Claim() {
+    isNested() = false;
+    Running &running = Running::instance();
+    std::lock_guard lock(running.mutex);
+    for (const std::shared_ptr<Node> &node : mine)
+      running.nodes.erase(node.get());
+    running.changed.notify_all();
+  }
+  Claim(const Claim &) = delete;
+  Claim &operator=(const Claim &) = delete;
+
+  std::vector<std::shared_ptr<Node>> mine;
+
+  static bool &isNested() {
+    thread_local bool nested = false;
+    return nested;
+  }
+};
+
+} // namespace
+
+void evaluate(std::span<const std::shared_ptr<Node>> nodes, std::string_view operation,
+              const std::source_location &where) {
+  if (Claim::isNested())
+    return evaluateNow(nodes, operation, where);
+  Running &running = Running::instance();
+  std::vector<std::shared_ptr<Node>> left(nodes.begin(), nodes.end());
+  while (!left.empty()) {
+    std::vector<std::shared_ptr<Node>> others;
+    {
+      Claim claim;
+      {
+        std::lock_guard lock(running.mutex);
+        for (std::shared_ptr<Node> &node : left)
+          if (!node->isRealized())
+            (running.nodes.insert(node.get()).second ? claim.mine : others).push_back(node);
+      }
+      if (!claim.mine.empty())
+        evaluateNow(claim.mine, operation, where);
+    }
+    std::unique_lock lock(running.mutex);
+    for (const std::shared_ptr<Node> &node : others)
+      running.changed.wait(lock, [&] { return !running.nodes.contains(node.get()); });
+    left = std::move(others); // what failed in the other thread is tried, and fails, here too
+  }
 }
 
 } // namespace kiln::detail

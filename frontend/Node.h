@@ -38,6 +38,7 @@ struct Node {
   /// Of a reshape: {axis that was given as -1, plus one}; or `joinsAxes`, then for each axis of the
   /// operand the axis of the result that it is part of, plus one (0: dropped, of size 1).
   /// Of an argsort: {whether it is of all elements, whatever their number}.
+  /// Of a gather: `notAWeight` if the table is data as any other, of another size in each call.
   std::vector<uint8_t> hints;
   /// What must hold of symbolic sizes: guards of the graph (ir/ShapeRules.h).
   std::vector<Constraint> assumptions;
@@ -72,6 +73,7 @@ struct Node {
 inline constexpr uint8_t startFromEnd = 1, stopFromEnd = 2;
 inline constexpr uint8_t joinsAxes = 255;
 inline constexpr uint8_t sortsFirst = 0, sortsAll = 1;
+inline constexpr uint8_t notAWeight = 1;
 
 /// Guards the mutable parts of all nodes; held for pointer work only, never while anything runs.
 std::mutex &nodeMutex();

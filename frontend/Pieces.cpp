@@ -63,6 +63,11 @@ std::size_t pieceSize(const PendingGraph &graph, std::size_t begin) {
   return maxNodes;
 }
 
+void realizeConstant(const std::shared_ptr<Node> &constant) {
+  const auto &data = *constant->attributes.get<std::shared_ptr<const ir::DenseData>>("value");
+  commit(constant, runtime::Buffer::copyOf(data.bytes, constant->type().device));
+}
+
 void constantsToLeaves(PendingGraph &piece) {
   using Data = std::shared_ptr<const ir::DenseData>;
   auto isConstant = [&](std::size_t i) { return piece.nodes[i]->op == "constant"; };
@@ -101,7 +106,7 @@ void constantsToLeaves(PendingGraph &piece) {
       leafOf[i] = leaf;
       continue;
     }
-    commit(piece.nodes[i], runtime::Buffer::copyOf(dataOf(i).bytes, piece.nodes[i]->type().device));
+    realizeConstant(piece.nodes[i]);
     leafOf[i] = piece.leaves.size();
     piece.leaves.push_back(piece.nodes[i]);
   }

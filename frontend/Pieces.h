@@ -20,6 +20,9 @@ std::size_t pieceSize(const PendingGraph &graph, std::size_t begin);
 /// counter) is no part of the artifact's key. Equal ones of one place become one input.
 void constantsToLeaves(PendingGraph &piece);
 
+/// Gives a constant its contents, as a leaf has them.
+void realizeConstant(const std::shared_ptr<Node> &constant);
+
 /// Called with every node that was just recorded: numbers it, and runs what is pending below it
 /// when that has become long.
 void boundPending(const std::shared_ptr<Node> &node);

@@ -4,6 +4,7 @@
 #include "frontend/Locations.h"
 #include "frontend/Pieces.h"
 #include "frontend/Subgraphs.h"
+#include "frontend/Trace.h"
 #include "ir/ShapeRules.h"
 #include "kiln/Defaults.h"
 
@@ -44,6 +45,50 @@ void Call::rethrow() const {
   });
 }
 
+/// The contents of a view that lies dense in those of its operand: they need no work and no copy.
+/// Null for everything else, and where a graph is being recorded.
+static std::shared_ptr<const runtime::Buffer>
+viewOf(std::string_view op, const std::vector<std::shared_ptr<Node>> &operands,
+       const ir::Attributes &attributes, std::vector<uint8_t> hints, const TensorType &type) {
+  bool isReshape = op == "reshape";
+  if ((!isReshape && op != "slice") || TraceScope::isActive() || GraphScope::current() ||
+      !operands.front()->isRealized() || !type.shape.isStatic())
+    return nullptr;
+  const std::shared_ptr<const runtime::Buffer> &whole = operands.front()->value.buffer;
+  if (isReshape)
+    return whole;
+  std::vector<int64_t> from = operands.front()->type().shape.sizes();
+  hints.resize(from.size());
+  const auto &starts = attributes.get<Shape>("starts"), &stops = attributes.get<Shape>("stops");
+  const auto &steps = attributes.get<std::vector<int64_t>>("steps");
+  // Dense: single entries, then one range, then axes that are asked for whole. By what was asked
+  // for, not by what the sizes happen to be, so that calls of all sizes record the same.
+  int64_t offset = 0, stride = 1;
+  bool isTail = true;
+  for (std::size_t i = from.size(); i-- > 0;) {
+    auto axis = static_cast<int64_t>(i);
+    int64_t start = starts[axis].value();
+    bool isWhole = start == 0 && steps[i] == 1 && hints[i] == stopFromEnd;
+    bool isSingle = stops[axis].value() - start == 1 && hints[i] != stopFromEnd;
+    if (!isTail && !isSingle)
+      return nullptr;
+    if (isTail && !isWhole) {
+      if (steps[i] != 1)
+        return nullptr;
+      isTail = false;
+    }
+    offset += start * stride;
+    stride *= from[i];
+  }
+  auto elementBytes = static_cast<int64_t>(sizeBytes(type.dtype));
+  int64_t numBytes = type.shape.numElements().value() * elementBytes;
+  if (numBytes == 0) // its offset may lie behind the end
+    return runtime::Buffer::allocate(0, type.device);
+  return runtime::Buffer::foreign(
+      whole->data() + offset * elementBytes, static_cast<std::size_t>(numBytes), [whole] {},
+      type.device);
+}
+
 Tensor Call::record(std::string_view op, const std::vector<Tensor> &operands,
                     ir::Attributes attributes, std::vector<uint8_t> hints) const {
   auto node = std::make_shared<Node>();
@@ -63,6 +108,8 @@ Tensor Call::record(std::string_view op, const std::vector<Tensor> &operands,
   ir::Inferred inferred = ir::inferType(op, types, attributes);
   if (!inferred)
     fail(inferred.error, inferred.message);
+  if (auto buffer = viewOf(op, node->operands, attributes, hints, inferred.type))
+    return realizedTensor(std::move(inferred.type), std::move(buffer));
   node->op = op;
   node->value.type = std::move(inferred.type);
   node->attributes = std::move(attributes);
@@ -90,8 +137,14 @@ Tensor Call::cast(const Tensor &x, DType dtype) const {
   return type(x).dtype == dtype ? x : record("cast", {x}, {{"dtype", dtype}});
 }
 
-Tensor Call::toFloat(const Tensor &x) const {
-  return isFloat(type(x).dtype) ? x : cast(x, DType::float32);
+DType Call::floatOf(const Tensor &x) const {
+  return isFloat(type(x).dtype) ? x.dtype() : DType::float32;
+}
+
+Tensor Call::toFloat(const Tensor &x) const { return cast(x, floatOf(x)); }
+
+Tensor Call::toWide(const Tensor &x) const {
+  return type(x).dtype == DType::float64 ? x : cast(x, DType::float32);
 }
 
 Tensor Call::reshape(const Tensor &x, Shape shape) const {
@@ -113,6 +166,20 @@ Tensor Call::permute(const Tensor &x, std::vector<int64_t> axes) const {
 
 Tensor Call::broadcastTo(const Tensor &x, Shape shape) const {
   return type(x).shape == shape ? x : record("broadcast_to", {x}, {{"shape", std::move(shape)}});
+}
+
+Tensor Call::reverse(const Tensor &x, int64_t axis) const {
+  const Dim size = type(x).shape[axis];
+  Device device = type(x).device;
+  auto lookUp = [&](const Tensor &positions) {
+    return record("gather", {x, positions}, {{"axis", axis}}, {notAWeight});
+  };
+  if (size.isStatic())
+    return lookUp(Tensor::arange(size - Dim(1), Dim(-1), -1, DType::int64, device, where));
+  Tensor count = record("size", {}, {{"dim", Shape{size}}});
+  Tensor last = record("sub", {count, scalar(1, DType::int64, device)});
+  Tensor positions = Tensor::arange(0, size, 1, DType::int64, device, where);
+  return lookUp(record("sub", {last, positions}));
 }
 
 namespace {
@@ -233,6 +300,13 @@ std::pair<Tensor, Tensor> Call::promoted(const Operand &x, const Operand &y, Kin
     dtype = type(x.tensor ? *x.tensor : *y.tensor).dtype;
   if (kind == Kind::division && !isFloat(dtype))
     dtype = DType::float32;
+  // Beside booleans 0 and 1 are truths in a comparison, but numbers in a sum.
+  for (const Operand *operand : {&x, &y})
+    if (kind == Kind::arithmetic && dtype == DType::boolean && !operand->tensor &&
+        operand->scalar.kind != Scalar::Kind::boolean)
+      fail(ErrorKind::value, fmt::format("Unsafe cast: the number {} does not fit bool; cast the "
+                                         "tensor first",
+                                         scalarText(operand->scalar)));
   Device device = type(x.tensor ? *x.tensor : *y.tensor).device;
   auto side = [&](const Operand &operand) {
     return operand.tensor ? cast(*operand.tensor, dtype) : scalar(operand.scalar, dtype, device);
@@ -243,6 +317,10 @@ std::pair<Tensor, Tensor> Call::promoted(const Operand &x, const Operand &y, Kin
 
 Tensor Call::binary(std::string_view op, const Operand &x, const Operand &y, Kind kind) const {
   auto [a, b] = promoted(x, y, kind);
+  if (a.dtype() == DType::boolean && kind == Kind::arithmetic)
+    op = op == "add" || op == "maximum"   ? "or" // as PyTorch has it
+         : op == "mul" || op == "minimum" ? "and"
+                                          : op;
   return record(op, {a, b});
 }
 

@@ -46,16 +46,22 @@ public:
   Tensor cast(const Tensor &x, DType dtype) const;
   /// x, or float32 if its dtype is no float.
   Tensor toFloat(const Tensor &x) const;
+  /// The dtype of toFloat(x).
+  DType floatOf(const Tensor &x) const;
+  /// x as float64 if it is that, else as float32: for several steps that are rounded once.
+  Tensor toWide(const Tensor &x) const;
   Tensor reshape(const Tensor &x, Shape shape) const;
   /// A reshape that joins, drops and inserts whole axes: `targets` says for each axis of x which
   /// axis of the result it is part of, or -1.
   Tensor joinAxes(const Tensor &x, Shape shape, const std::vector<int64_t> &targets) const;
   Tensor permute(const Tensor &x, std::vector<int64_t> axes) const;
   Tensor broadcastTo(const Tensor &x, Shape shape) const;
+  /// The entries of one axis in reverse order.
+  Tensor reverse(const Tensor &x, int64_t axis) const;
   /// A rank-0 constant. Errors: ValueError ("Unsafe cast") if the value does not fit the dtype.
   Tensor scalar(const Scalar &value, DType dtype, Device device) const;
 
-  enum class Kind : uint8_t { arithmetic, division, bits };
+  enum class Kind : uint8_t { arithmetic, comparison, division, bits };
   /// Records a binary op on operands that are brought to one dtype.
   Tensor binary(std::string_view op, const Operand &x, const Operand &y,
                 Kind kind = Kind::arithmetic) const;

@@ -18,7 +18,7 @@ bool isWeightOperand(const PendingGraph &pending, const Node &node, std::size_t 
   if (node.op == "matmul")
     return index == 1 && pending.value(operand).type().rank() == 2;
   if (node.op == "gather") // along another axis it picks from what is computed
-    return index == 0 && node.attributes.get<int64_t>("axis") == 0;
+    return index == 0 && node.attributes.get<int64_t>("axis") == 0 && node.hints.empty();
   return node.op == "layer_norm" && index > 0;
 }
 
