@@ -183,6 +183,14 @@ Tensor Tensor::fullLike(const Tensor &other, Scalar value, Where where) {
   return filled(call, call.type(other), value);
 }
 
+Tensor Tensor::rangeLike(const Tensor &other, Where where) {
+  Call call("rangeLike", where);
+  const TensorType type = call.type(other);
+  if (!type.rank())
+    call.fail(ErrorKind::value, fmt::format("needs a rank of at least 1: {}", type.str()));
+  return call.broadcastTo(arange(0, type.shape[-1], 1, type.dtype, type.device, where), type.shape);
+}
+
 Tensor Tensor::fromBytes(const void *data, std::size_t numBytes, DType given, const Shape &shape,
                          std::optional<DType> dtype, std::optional<Device> device, Where where,
                          const char *operation) {
@@ -199,10 +207,11 @@ Tensor Tensor::fromBytes(const void *data, std::size_t numBytes, DType given, co
   return dtype ? call.cast(result, *dtype) : result;
 }
 
-Tensor Tensor::arange(const Bound &first, const std::optional<Bound> &second, const Bound &step,
-                      std::optional<DType> dtype, std::optional<Device> device, Where where) {
+Tensor Tensor::arange(const Bound &first, const std::optional<Bound> &second,
+                      const Bound &givenStep, std::optional<DType> dtype,
+                      std::optional<Device> device, Where where) {
   Call call("arange", where);
-  Bound start = second ? first : Bound(0);
+  Bound start = second ? first : Bound(0), step = givenStep;
   const Bound &stop = second ? *second : first;
   bool isReal = start.isReal || stop.isReal || step.isReal;
   TensorType type =

@@ -56,8 +56,13 @@ bool isDense(const DLTensor &tensor) {
 /// What a capsule made here holds.
 struct Exported {
   DLManagedTensor managed{};
+  TensorType type;
   std::shared_ptr<const runtime::Buffer> buffer;
   std::vector<int64_t> shape, strides;
+
+  static void release(DLManagedTensor *managed) {
+    delete static_cast<Exported *>(managed->manager_ctx);
+  }
 };
 
 } // namespace
@@ -67,6 +72,12 @@ Tensor Tensor::fromDLPack(DLManagedTensor *managed, Where where) {
   if (!managed)
     call.fail(ErrorKind::value, "the capsule is null");
   const DLTensor &given = managed->dl_tensor;
+  if (managed->deleter == Exported::release) { // one of ours comes back
+    const auto &own = *static_cast<const Exported *>(managed->manager_ctx);
+    Tensor result = detail::realizedTensor(own.type, own.buffer);
+    Exported::release(managed);
+    return result;
+  }
   if (given.device.device_type != kDLCPU && given.device.device_type != kDLCUDAHost)
     call.fail(ErrorKind::device, fmt::format("the memory is on a device of DLPack type {}; copy it "
                                              "to the host first",
@@ -112,6 +123,7 @@ Tensor Tensor::fromDLPack(DLManagedTensor *managed, Where where) {
 DLManagedTensor *Tensor::toDLPack(Where where) const {
   auto exported = std::make_unique<Exported>();
   exported->buffer = detail::contents(*this, "toDLPack", where);
+  exported->type = type();
   for (const Dim &dim : shape())
     exported->shape.push_back(dim.value());
   exported->strides.resize(exported->shape.size());
@@ -129,9 +141,7 @@ DLManagedTensor *Tensor::toDLPack(Where where) const {
   to.strides = exported->strides.data();
   to.byte_offset = 0;
   exported->managed.manager_ctx = exported.get();
-  exported->managed.deleter = [](DLManagedTensor *managed) {
-    delete static_cast<Exported *>(managed->manager_ctx);
-  };
+  exported->managed.deleter = Exported::release;
   return &exported.release()->managed;
 }
 

@@ -49,10 +49,10 @@ Tensor softmax(const Tensor &x, int64_t axis, Where where) {
 
 Tensor logSoftmax(const Tensor &x, int64_t axis, Where where) {
   Call call("logSoftmax", where);
-  Tensor values = call.toFloat(x);
+  Tensor values = call.toWide(x);
   Tensor shifted = call.record("sub", {values, alongAxis(call, "max", values, axis)});
   Tensor total = alongAxis(call, "sum", call.record("exp", {shifted}), axis);
-  return call.record("sub", {shifted, call.record("log", {total})});
+  return call.cast(call.record("sub", {shifted, call.record("log", {total})}), call.floatOf(x));
 }
 
 Tensor layerNorm(const Tensor &x, const Tensor &weight, const Tensor &bias, double epsilon,
@@ -73,14 +73,13 @@ Tensor rmsNorm(const Tensor &x, const Tensor &weight, double epsilon, Where wher
   if (type.rank() < 1 || call.type(weight).shape != Shape{type.shape[-1]})
     call.fail(ErrorKind::value, fmt::format("weight {} does not match dimension of reduction: x {}",
                                             weight.type().str(), type.str()));
-  // The squares of float16 and bfloat16 are summed in float32; what is normalised is rounded once.
-  bool isNarrow = type.dtype == DType::float16 || type.dtype == DType::bfloat16;
-  DType wide = isNarrow ? DType::float32 : type.dtype;
-  Tensor values = call.cast(x, wide);
+  // Squares of half floats would overflow at 256.
+  Tensor values = call.toWide(x);
   Tensor square = alongAxis(call, "mean", call.record("mul", {values, values}), -1);
-  Tensor scale =
-      call.record("rsqrt", {call.record("add", {square, call.scalar(epsilon, wide, type.device)})});
-  return call.binary("mul", call.cast(call.record("mul", {values, scale}), type.dtype), weight);
+  Tensor scale = call.record(
+      "rsqrt", {call.record("add", {square, call.scalar(epsilon, values.dtype(), type.device)})});
+  Tensor normal = call.cast(call.record("mul", {values, scale}), call.floatOf(x));
+  return call.binary("mul", normal, weight);
 }
 
 Tensor matmul(const Tensor &x, const Tensor &y, Where where) {

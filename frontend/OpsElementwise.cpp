@@ -18,12 +18,12 @@ KILN_OPERATOR(-, "sub", "sub", arithmetic)
 KILN_OPERATOR(*, "mul", "mul", arithmetic)
 KILN_OPERATOR(/, "div", "div", division)
 KILN_OPERATOR(%, "mod", "mod", arithmetic)
-KILN_OPERATOR(==, "equal", "eq", arithmetic)
-KILN_OPERATOR(!=, "notEqual", "ne", arithmetic)
-KILN_OPERATOR(<, "less", "lt", arithmetic)
-KILN_OPERATOR(<=, "lessEqual", "le", arithmetic)
-KILN_OPERATOR(>, "greater", "gt", arithmetic)
-KILN_OPERATOR(>=, "greaterEqual", "ge", arithmetic)
+KILN_OPERATOR(==, "equal", "eq", comparison)
+KILN_OPERATOR(!=, "notEqual", "ne", comparison)
+KILN_OPERATOR(<, "less", "lt", comparison)
+KILN_OPERATOR(<=, "lessEqual", "le", comparison)
+KILN_OPERATOR(>, "greater", "gt", comparison)
+KILN_OPERATOR(>=, "greaterEqual", "ge", comparison)
 KILN_OPERATOR(&, "and", "and", bits)
 KILN_OPERATOR(|, "or", "or", bits)
 KILN_OPERATOR(^, "xor", "xor", bits)
@@ -91,6 +91,27 @@ Tensor gelu(const Tensor &x, std::string_view approximate, Where where) {
             fmt::format("approximate must be none, tanh or quick, not {}", approximate));
 }
 
+Tensor atanh(const Tensor &x, Where where) {
+  Call call("atanh", where);
+  Tensor value = call.toWide(x);
+  // Both logarithms are accurate near 0, where they only add.
+  Tensor difference = call.record(
+      "sub", {call.record("log1p", {value}), call.record("log1p", {call.record("neg", {value})})});
+  Tensor half = call.scalar(0.5, value.dtype(), value.device());
+  return call.cast(call.record("mul", {difference, half}), call.floatOf(x));
+}
+
+Tensor isFinite(const Tensor &x, Where where) {
+  Call call("isFinite", where);
+  return call.record("not",
+                     {call.record("or", {call.record("is_nan", {x}), call.record("is_inf", {x})})});
+}
+
+std::pair<Tensor, Tensor> divmod(const Operand &x, const Operand &y) {
+  Call call("divmod", x.where);
+  return {call.binary("floor_div", x, y), call.binary("mod", x, y)};
+}
+
 /// x != 0, as a boolean tensor.
 static Tensor truth(const Call &call, const Operand &x, Device device) {
   if (!x.tensor)
@@ -127,7 +148,7 @@ static Tensor select(const Call &call, const Tensor &condition, const Operand &x
     call.fail(ErrorKind::type,
               fmt::format("the condition must be boolean, not {}", condition.type().str()));
   if (x.tensor || y.tensor) {
-    auto [a, b] = call.promoted(x, y);
+    auto [a, b] = call.promoted(x, y, Call::Kind::comparison);
     return call.record("select", {condition, a, b});
   }
   DType dtype = call.promote(detail::scalarDType(x.scalar), detail::scalarDType(y.scalar));

@@ -21,7 +21,8 @@ JoinedIndex joinIndex(const Call &call, const TensorType &type, std::string_view
                       const Tensor &indices) {
   const TensorType &given = call.type(indices);
   if (!isInteger(given.dtype))
-    call.fail(ErrorKind::value, fmt::format("the indices must be integers: indices {}", given.str()));
+    call.fail(ErrorKind::value,
+              fmt::format("the indices must be integers: indices {}", given.str()));
   if (given.rank() < 1 || !given.shape[-1].isStatic())
     call.fail(ErrorKind::value,
               fmt::format("the last dim of the indices must be a number: indices {}", given.str()));

@@ -138,13 +138,14 @@ struct Ranges {
   void addFull(const Dim &size) { add(0, size, 1, detail::stopFromEnd); }
 };
 
+bool isNegative(const Dim &dim) { return dim.isStatic() && dim.value() < 0; }
+
 void addSlice(const Call &call, const Slice &slice, const TensorType &x, Ranges &to) {
   auto axis = static_cast<int64_t>(to.starts.size());
   const Dim &size = x.shape[axis];
-  if (slice.step < 1)
+  if (slice.step == 0)
     call.fail(ErrorKind::value,
-              fmt::format("step {} of axis {} must be positive: x {}", slice.step, axis, x.str()));
-  auto isNegative = [](const Dim &dim) { return dim.isStatic() && dim.value() < 0; };
+              fmt::format("step 0 of axis {} must not be zero: x {}", axis, x.str()));
   uint8_t hint = 0;
   Dim start = slice.start.value_or(Dim(0));
   if (isNegative(start)) {
@@ -157,6 +158,26 @@ void addSlice(const Call &call, const Slice &slice, const TensorType &x, Ranges 
   if (!slice.stop || isNegative(*slice.stop))
     hint |= detail::stopFromEnd;
   to.add(std::move(start), std::move(stop), slice.step, hint);
+}
+
+/// A slice with a negative step as one of the reversed axis, where entry i has become entry
+/// size - 1 - i: bounds that counted from one end count from the other.
+Slice mirrored(const Call &call, const Slice &slice, const Dim &size) {
+  auto mirror = [&](const Dim &bound) {
+    if (bound.isStatic() && size.isStatic() && bound.value() >= size.value())
+      call.fail(
+          ErrorKind::value,
+          fmt::format("bound {} of a slice with step {} is out of range for dimension size {}",
+                      bound.str(), slice.step, size.str()));
+    return isNegative(bound) ? Dim(-1) - bound : size - Dim(1) - bound;
+  };
+  Slice result;
+  if (slice.start)
+    result.start = mirror(*slice.start);
+  if (slice.stop)
+    result.stop = mirror(*slice.stop);
+  result.step = slice.step == INT64_MIN ? INT64_MAX : -slice.step;
+  return result;
 }
 
 void addPosition(const Call &call, int64_t position, int64_t axis, const Dim &size, Ranges &to) {
@@ -191,7 +212,7 @@ Tensor recordSlice(const Call &call, const Tensor &x, Ranges ranges) {
                      std::move(ranges.hints));
 }
 
-Tensor index(const Call &call, const Tensor &x, const std::vector<Index> &index) {
+Tensor index(const Call &call, Tensor x, const std::vector<Index> &index) {
   const Shape shape = call.type(x).shape;
   int64_t used = std::count_if(index.begin(), index.end(), [](const Index &entry) {
     return entry.kind == Index::Kind::slice || entry.kind == Index::Kind::position;
@@ -212,7 +233,14 @@ Tensor index(const Call &call, const Tensor &x, const std::vector<Index> &index)
   for (const Index &entry : index)
     switch (entry.kind) {
     case Index::Kind::slice:
-      call.dims([&] { addSlice(call, entry.range, x.type(), ranges); });
+      if (entry.range.step < 0)
+        x = call.reverse(x, position());
+      call.dims([&] {
+        addSlice(call,
+                 entry.range.step < 0 ? mirrored(call, entry.range, shape[position()])
+                                      : entry.range,
+                 x.type(), ranges);
+      });
       axes.push_back(Axis::keep);
       break;
     case Index::Kind::position:
@@ -326,6 +354,8 @@ std::vector<Tensor> chunk(const Tensor &x, int64_t count, int64_t axis, Where wh
   if (count < 1)
     call.fail(ErrorKind::value, fmt::format("the number of parts must be positive, got {}", count));
   int64_t total = staticSize(call, x, axis);
+  if (total == 0) // as in PyTorch
+    return std::vector<Tensor>(static_cast<std::size_t>(count), x);
   return split(x, std::max<int64_t>(1, (total + count - 1) / count), axis, where);
 }
 

@@ -74,9 +74,14 @@ std::array<double, 2> drawPair(Distribution distribution, const Stream &stream, 
 template <class T> T convert(double value, Distribution distribution, double high) {
   if constexpr (std::is_same_v<T, bool>)
     return value != 0;
-  else if constexpr (std::is_integral_v<T>)
-    return static_cast<T>(static_cast<int64_t>(value));
-  else {
+  else if constexpr (std::is_integral_v<T>) { // as a cast: towards zero, the nearest there is
+    constexpr auto least = static_cast<double>(std::numeric_limits<T>::min());
+    // One above the greatest, which a double may not hold.
+    const double limit = std::ldexp(1.0, std::numeric_limits<T>::digits);
+    return !(value >= least) ? (std::isnan(value) ? T(0) : std::numeric_limits<T>::min())
+           : value >= limit  ? std::numeric_limits<T>::max()
+                             : static_cast<T>(value);
+  } else {
     T result = static_cast<T>(static_cast<float>(value));
     if constexpr (std::is_same_v<T, double>)
       result = value;
@@ -189,6 +194,11 @@ TensorType detail::parameterType(const Shape &shape, std::optional<DType> dtype,
 }
 
 namespace random {
+
+uint64_t seed() {
+  std::lock_guard lock(streamMutex);
+  return nextStream.seed;
+}
 
 void seed(uint64_t value) {
   std::lock_guard lock(streamMutex);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "kiln/Compile.h"
+#include "kiln/Control.h"
 #include "kiln/Convolution.h"
 #include "kiln/Ops.h"
 #include "kiln/Subgraph.h"
@@ -122,20 +123,22 @@ private:
 /// Operations by the names that graphs know them by. All of Ops.h, and constants.
 namespace ops {
 
-using kiln::abs, kiln::allClose, kiln::argmax, kiln::argmin, kiln::argsort, kiln::attention,
-    kiln::avgPool2d, kiln::bandPart, kiln::ceil, kiln::chunk, kiln::clamp, kiln::concat,
-    kiln::conv1d, kiln::conv2d, kiln::conv3d, kiln::cos, kiln::cumsum, kiln::erf, kiln::exp,
+using kiln::abs, kiln::allClose, kiln::amax, kiln::amin, kiln::argmax, kiln::argmin, kiln::argsort,
+    kiln::atanh, kiln::attention, kiln::avgPool2d, kiln::bandPart, kiln::ceil, kiln::chunk,
+    kiln::clamp, kiln::complexMul, kiln::concat, kiln::cond, kiln::conv1d, kiln::conv2d,
+    kiln::conv3d, kiln::cos, kiln::cumsum, kiln::divmod, kiln::erf, kiln::exp, kiln::flip,
     kiln::floor, kiln::floorDiv, kiln::fold, kiln::fromDim, kiln::gather, kiln::gatherNd,
-    kiln::gelu, kiln::interpolateNearest, kiln::isInf, kiln::isNan, kiln::layerNorm, kiln::log,
-    kiln::log1p, kiln::logicalAnd, kiln::logicalNot, kiln::logicalOr, kiln::logicalXor,
-    kiln::logSoftmax, kiln::maskedFill, kiln::maskedScatter, kiln::matmul, kiln::max, kiln::maximum,
-    kiln::maxPool2d, kiln::mean, kiln::min, kiln::minimum, kiln::nonzero, kiln::outer, kiln::pad,
-    kiln::pow, kiln::prod, kiln::rebind, kiln::relu, kiln::repeatInterleave, kiln::rmsNorm,
-    kiln::round, kiln::rsqrt, kiln::scatter, kiln::scatterAdd, kiln::scatterMax, kiln::scatterMin,
-    kiln::scatterMul, kiln::scatterNd, kiln::scatterNdAdd, kiln::scatterNdMax, kiln::scatterNdMin,
-    kiln::scatterNdMul, kiln::sigmoid, kiln::silu, kiln::sin, kiln::softmax, kiln::split,
-    kiln::sqrt, kiln::stack, kiln::subgraph, kiln::sum, kiln::takeAlongAxis, kiln::tanh, kiln::tile,
-    kiln::topK, kiln::trunc, kiln::where, kiln::windows;
+    kiln::gelu, kiln::hannWindow, kiln::interpolateNearest, kiln::isFinite, kiln::isInf,
+    kiln::isNan, kiln::layerNorm, kiln::log, kiln::log1p, kiln::logicalAnd, kiln::logicalNot,
+    kiln::logicalOr, kiln::logicalXor, kiln::logSoftmax, kiln::maskedFill, kiln::maskedScatter,
+    kiln::matmul, kiln::max, kiln::maximum, kiln::maxPool2d, kiln::mean, kiln::min, kiln::minimum,
+    kiln::nonzero, kiln::outer, kiln::pad, kiln::pow, kiln::prod, kiln::rebind, kiln::relu,
+    kiln::repeat, kiln::repeatInterleave, kiln::rmsNorm, kiln::round, kiln::rsqrt, kiln::scatter,
+    kiln::scatterAdd, kiln::scatterMax, kiln::scatterMin, kiln::scatterMul, kiln::scatterNd,
+    kiln::scatterNdAdd, kiln::scatterNdMax, kiln::scatterNdMin, kiln::scatterNdMul, kiln::sigmoid,
+    kiln::silu, kiln::sin, kiln::softmax, kiln::split, kiln::sqrt, kiln::stack, kiln::subgraph,
+    kiln::sum, kiln::takeAlongAxis, kiln::tanh, kiln::tile, kiln::topK, kiln::trunc, kiln::unbind,
+    kiln::unflatten, kiln::where, kiln::whileLoop, kiln::windows;
 
 /// `values`, row-major, in a shape. Copies. Errors: ValueError if their number is another.
 template <std::ranges::contiguous_range Range>

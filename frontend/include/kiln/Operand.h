@@ -66,8 +66,9 @@ public:
   bool isReal = false;
 };
 
-/// A range of an axis: [start, stop) by step, as in Python; negative bounds count from the end.
-/// A negative step is a ValueError.
+/// A range of an axis: [start, stop) by step, as in Python; negative bounds count from the end. A
+/// negative step goes backwards, from the last entry unless `start` says otherwise.
+/// Errors: ValueError for a step of zero and for bounds outside of the axis.
 struct Slice {
   std::optional<Dim> start, stop;
   int64_t step = 1;
@@ -104,6 +105,16 @@ struct At {
   At(T position, std::source_location where = std::source_location::current())
       : position(static_cast<int64_t>(position)), where(where) {}
   int64_t position;
+  std::source_location where;
+};
+
+/// The first size in `reshape(2, -1, 4)`, and where it was written.
+struct DimAt {
+  template <class T>
+    requires(std::is_convertible_v<const T &, Dim>)
+  DimAt(const T &dim, std::source_location where = std::source_location::current())
+      : dim(dim), where(where) {}
+  Dim dim;
   std::source_location where;
 };
 

@@ -187,6 +187,62 @@ Tensor rebind(const Tensor &x, const Shape &shape, Where where = Where::current(
 /// The value of a dim, as Tensor::fromDim.
 Tensor fromDim(const Dim &dim, Where where = Where::current());
 
+// Further reductions.
+
+/// Over several axes at once, which stay with size 1; of nullopt over all elements of the flattened
+/// tensor: shape [1].
+Tensor sum(const Tensor &x, const std::vector<int64_t> &axes, Where where = Where::current());
+Tensor sum(const Tensor &x, std::nullopt_t, Where where = Where::current());
+Tensor mean(const Tensor &x, const std::vector<int64_t> &axes, Where where = Where::current());
+Tensor mean(const Tensor &x, std::nullopt_t, Where where = Where::current());
+Tensor prod(const Tensor &x, const std::vector<int64_t> &axes, Where where = Where::current());
+Tensor prod(const Tensor &x, std::nullopt_t, Where where = Where::current());
+Tensor max(const Tensor &x, const std::vector<int64_t> &axes, Where where = Where::current());
+Tensor max(const Tensor &x, std::nullopt_t, Where where = Where::current());
+Tensor min(const Tensor &x, const std::vector<int64_t> &axes, Where where = Where::current());
+Tensor min(const Tensor &x, std::nullopt_t, Where where = Where::current());
+/// The position in the flattened tensor. Shape: [1].
+Tensor argmax(const Tensor &x, std::nullopt_t, Where where = Where::current());
+Tensor argmin(const Tensor &x, std::nullopt_t, Where where = Where::current());
+/// As max and min, but without the reduced axes; of no axes at all: of all elements, rank 0.
+Tensor amax(const Tensor &x, const std::vector<int64_t> &axes = {}, Where where = Where::current());
+Tensor amax(const Tensor &x, int64_t axis, Where where = Where::current());
+Tensor amin(const Tensor &x, const std::vector<int64_t> &axes = {}, Where where = Where::current());
+Tensor amin(const Tensor &x, int64_t axis, Where where = Where::current());
+/// The greater and the smaller of two, as maximum and minimum.
+Tensor max(const Tensor &x, const Tensor &y, Where where = Where::current());
+Tensor min(const Tensor &x, const Tensor &y, Where where = Where::current());
+
+// Further elementwise operations.
+
+Tensor atanh(const Tensor &x, Where where = Where::current());
+/// Neither infinite nor NaN.
+Tensor isFinite(const Tensor &x, Where where = Where::current());
+/// {floorDiv(x, y), x % y}.
+std::pair<Tensor, Tensor> divmod(const Operand &x, const Operand &y);
+/// The product of complex numbers that lie as pairs (real, imaginary) in the last axis.
+/// Shapes: x [..., 2], y [..., 2]; the axes before broadcast. Errors: ValueError for another last
+/// dim.
+Tensor complexMul(const Tensor &x, const Tensor &y, Where where = Where::current());
+
+// Further orders of the same elements.
+
+/// Reverses the order along some axes.
+Tensor flip(const Tensor &x, const std::vector<int64_t> &axes, Where where = Where::current());
+/// The whole tensor `repeats[i]` times along axis i; more repeats than axes add axes in front.
+/// Errors: ValueError for fewer repeats than axes.
+Tensor repeat(const Tensor &x, const std::vector<int64_t> &repeats, Where where = Where::current());
+/// Takes an axis apart into `sizes`, one of which may be -1.
+Tensor unflatten(const Tensor &x, int64_t axis, const Shape &sizes, Where where = Where::current());
+/// The entries along an axis, without that axis.
+std::vector<Tensor> unbind(const Tensor &x, int64_t axis = 0, Where where = Where::current());
+
+/// The Hann window 0.5 - 0.5 cos(2 pi i / n), i in [0, length); n is `length` for a periodic
+/// one, as spectra take it, else length - 1. Shape: [length].
+/// Errors: ValueError for a negative length, TypeError for a dtype that is no float.
+Tensor hannWindow(int64_t length, bool periodic = true, std::optional<DType> dtype = {},
+                  std::optional<Device> device = {}, Where where = Where::current());
+
 /// Whether |x - y| <= atol + rtol * |y| everywhere, and shapes agree. Reads the contents.
 bool allClose(const Tensor &x, const Tensor &y, double rtol = 1e-5, double atol = 1e-8,
               bool equalNan = false, Where where = Where::current());

@@ -51,6 +51,8 @@ public:
   static Tensor zerosLike(const Tensor &other, Where where = Where::current());
   static Tensor onesLike(const Tensor &other, Where where = Where::current());
   static Tensor fullLike(const Tensor &other, Scalar value, Where where = Where::current());
+  /// Of the type of `other`, which has an axis at least: 0, 1, … along the last one.
+  static Tensor rangeLike(const Tensor &other, Where where = Where::current());
 
   /// A scalar of the dtype of `value` unless another is given.
   template <detail::Element T>
@@ -86,6 +88,14 @@ public:
       std::optional<DType> dtype = {}, std::optional<Device> device = {},
       Where where = Where::current()) {
     return fromNested<T>(values, dtype, device, where);
+  }
+
+  /// Of one axis.
+  template <detail::Element T>
+    requires(!std::is_same_v<T, bool>)
+  static Tensor constant(const std::vector<T> &values, std::optional<DType> dtype = {},
+                         std::optional<Device> device = {}, Where where = Where::current()) {
+    return fromData(values, Shape{values.size()}, dtype, device, where);
   }
 
   /// Copies `values`, row-major. Errors: ValueError if their number is not that of the shape.
@@ -133,6 +143,10 @@ public:
   int64_t rank(Where where = Where::current()) const { return type(where).shape.rank(); }
   DType dtype(Where where = Where::current()) const { return type(where).dtype; }
   Device device(Where where = Where::current()) const { return type(where).device; }
+  /// The size of one axis. Errors: IndexError.
+  const Dim &size(int64_t axis, Where where = Where::current()) const {
+    return type(where).shape[axis];
+  }
   /// Errors: TypeError if the shape is symbolic.
   int64_t numElements(Where where = Where::current()) const;
   /// Whether this handle has a tensor.
@@ -173,6 +187,12 @@ public:
   Tensor permute(const std::vector<int64_t> &axes, Where where = Where::current()) const;
   /// One dim may be -1. Errors: ValueError unless the numbers of elements are provably equal.
   Tensor reshape(const Shape &shape, Where where = Where::current()) const;
+  /// `x.reshape(2, -1, 4)`.
+  template <class... Rest>
+    requires(sizeof...(Rest) > 0 && (std::is_convertible_v<const Rest &, Dim> && ...))
+  Tensor reshape(const DimAt &first, const Rest &...rest) const {
+    return reshape(Shape{first.dim, Dim(rest)...}, first.where);
+  }
   Tensor broadcastTo(const Shape &shape, Where where = Where::current()) const;
   /// Other dims of the same sizes: `x.rebind({"batch", Dim("dim") / 4 * 4})`. What cannot be told
   /// before sizes are known is checked when the model is called; a name that is no dim of an input
@@ -183,30 +203,63 @@ public:
   Tensor unsqueeze(int64_t axis, Where where = Where::current()) const;
   /// Joins the axes from start to end, both included.
   Tensor flatten(int64_t startAxis = 0, int64_t endAxis = -1, Where where = Where::current()) const;
+  /// Takes an axis apart into `sizes`, one of which may be -1.
+  Tensor unflatten(int64_t axis, const Shape &sizes, Where where = Where::current()) const;
+  /// As transpose.
+  Tensor swapaxes(int64_t axis0, int64_t axis1, Where where = Where::current()) const;
+  /// Reverses the order along some axes.
+  Tensor flip(const std::vector<int64_t> &axes, Where where = Where::current()) const;
+  /// The whole tensor `repeats[i]` times along axis i; more repeats than axes add axes in front.
+  /// Errors: ValueError for fewer repeats than axes.
+  Tensor repeat(const std::vector<int64_t> &repeats, Where where = Where::current()) const;
+  Tensor repeatInterleave(int64_t repeats, int64_t axis = 0, Where where = Where::current()) const;
   /// Parts of `size` (the last may be smaller), or of the given sizes.
   std::vector<Tensor> split(int64_t size, int64_t axis = 0, Where where = Where::current()) const;
   std::vector<Tensor> split(const std::vector<int64_t> &sizes, int64_t axis = 0,
                             Where where = Where::current()) const;
   /// At most `count` parts of equal size, but for the last.
   std::vector<Tensor> chunk(int64_t count, int64_t axis = 0, Where where = Where::current()) const;
+  /// The entries along an axis, without that axis.
+  std::vector<Tensor> unbind(int64_t axis = 0, Where where = Where::current()) const;
   /// x[0]: the first entry along axis 0, without that axis.
   Tensor operator[](At at) const;
   Tensor slice(const std::vector<Index> &index, Where where = Where::current()) const;
 
-  // As the free functions of Ops.h; reductions keep the reduced axis with size 1.
+  // As the free functions of Ops.h. Reductions keep the reduced axes with size 1; of nullopt they
+  // flatten first, so that one element of shape [1] is left.
 
   Tensor sum(int64_t axis = -1, Where where = Where::current()) const;
+  Tensor sum(std::nullopt_t, Where where = Where::current()) const;
+  Tensor sum(const std::vector<int64_t> &axes, Where where = Where::current()) const;
   Tensor mean(int64_t axis = -1, Where where = Where::current()) const;
+  Tensor mean(std::nullopt_t, Where where = Where::current()) const;
+  Tensor mean(const std::vector<int64_t> &axes, Where where = Where::current()) const;
   Tensor prod(int64_t axis = -1, Where where = Where::current()) const;
+  Tensor prod(std::nullopt_t, Where where = Where::current()) const;
+  Tensor prod(const std::vector<int64_t> &axes, Where where = Where::current()) const;
   Tensor max(int64_t axis = -1, Where where = Where::current()) const;
+  Tensor max(std::nullopt_t, Where where = Where::current()) const;
+  Tensor max(const std::vector<int64_t> &axes, Where where = Where::current()) const;
   Tensor min(int64_t axis = -1, Where where = Where::current()) const;
+  Tensor min(std::nullopt_t, Where where = Where::current()) const;
+  Tensor min(const std::vector<int64_t> &axes, Where where = Where::current()) const;
   Tensor argmax(int64_t axis = -1, Where where = Where::current()) const;
+  Tensor argmax(std::nullopt_t, Where where = Where::current()) const;
   Tensor argmin(int64_t axis = -1, Where where = Where::current()) const;
   Tensor cumsum(int64_t axis = -1, Where where = Where::current()) const;
   Tensor argsort(int64_t axis = -1, bool descending = false, Where where = Where::current()) const;
   std::pair<Tensor, Tensor> topK(int64_t k, int64_t axis = -1,
                                  Where where = Where::current()) const;
   Tensor nonzero(Where where = Where::current()) const;
+  Tensor argmin(std::nullopt_t, Where where = Where::current()) const;
+  /// Without the reduced axes; of no axes at all: of all elements, rank 0.
+  Tensor amax(const std::vector<int64_t> &axes = {}, Where where = Where::current()) const;
+  Tensor amax(int64_t axis, Where where = Where::current()) const;
+  Tensor amin(const std::vector<int64_t> &axes = {}, Where where = Where::current()) const;
+  Tensor amin(int64_t axis, Where where = Where::current()) const;
+  Tensor clamp(std::optional<Scalar> low, std::optional<Scalar> high = {},
+               Where where = Where::current()) const;
+  Tensor maskedFill(const Tensor &mask, Scalar value, Where where = Where::current()) const;
 
   /// For the library itself.
   explicit Tensor(std::shared_ptr<detail::Node> node) : node(std::move(node)) {}
@@ -300,5 +353,9 @@ inline Tensor &operator+=(Tensor &x, const Operand &y) { return x = Operand(x, y
 inline Tensor &operator-=(Tensor &x, const Operand &y) { return x = Operand(x, y.where) - y; }
 inline Tensor &operator*=(Tensor &x, const Operand &y) { return x = Operand(x, y.where) * y; }
 inline Tensor &operator/=(Tensor &x, const Operand &y) { return x = Operand(x, y.where) / y; }
+inline Tensor &operator%=(Tensor &x, const Operand &y) { return x = Operand(x, y.where) % y; }
+inline Tensor &operator&=(Tensor &x, const Operand &y) { return x = Operand(x, y.where) & y; }
+inline Tensor &operator|=(Tensor &x, const Operand &y) { return x = Operand(x, y.where) | y; }
+inline Tensor &operator^=(Tensor &x, const Operand &y) { return x = Operand(x, y.where) ^ y; }
 
 } // namespace kiln

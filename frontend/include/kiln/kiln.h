@@ -4,6 +4,7 @@
 
 #include "kiln/Compare.h"
 #include "kiln/Compile.h"
+#include "kiln/Control.h"
 #include "kiln/Convolution.h"
 #include "kiln/Defaults.h"
 #include "kiln/Gguf.h"
