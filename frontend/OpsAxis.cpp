@@ -7,7 +7,7 @@
 #include <limits>
 #include <numeric>
 
-/// Operations along axes: reductions, normalisation, products, attention, gather.
+/// Operations along axes: normalisation, products, attention, gather.
 namespace kiln {
 
 using detail::Call;
@@ -16,32 +16,6 @@ static Tensor alongAxis(const Call &call, std::string_view op, const Tensor &x, 
   return call.record(op, {x}, {{"axis", call.axis(axis, call.type(x))}});
 }
 
-Tensor sum(const Tensor &x, int64_t axis, Where where) {
-  Call call("sum", where);
-  bool isBoolean = call.type(x).dtype == DType::boolean; // counts, as in PyTorch
-  return alongAxis(call, "sum", isBoolean ? call.cast(x, DType::int64) : x, axis);
-}
-Tensor mean(const Tensor &x, int64_t axis, Where where) {
-  Call call("mean", where);
-  return alongAxis(call, "mean", call.toFloat(x), axis);
-}
-Tensor prod(const Tensor &x, int64_t axis, Where where) {
-  Call call("prod", where);
-  bool isBoolean = call.type(x).dtype == DType::boolean;
-  return alongAxis(call, "prod", isBoolean ? call.cast(x, DType::int64) : x, axis);
-}
-Tensor max(const Tensor &x, int64_t axis, Where where) {
-  return alongAxis(Call("max", where), "max", x, axis);
-}
-Tensor min(const Tensor &x, int64_t axis, Where where) {
-  return alongAxis(Call("min", where), "min", x, axis);
-}
-Tensor argmax(const Tensor &x, int64_t axis, Where where) {
-  return alongAxis(Call("argmax", where), "argmax", x, axis);
-}
-Tensor argmin(const Tensor &x, int64_t axis, Where where) {
-  return alongAxis(Call("argmin", where), "argmin", x, axis);
-}
 Tensor softmax(const Tensor &x, int64_t axis, Where where) {
   Call call("softmax", where);
   return alongAxis(call, "softmax", call.toFloat(x), axis);
@@ -184,16 +158,5 @@ Tensor gather(const Tensor &table, const Tensor &indices, int64_t axis, Where wh
   Call call("gather", where);
   return call.record("gather", {table, indices}, {{"axis", call.axis(axis, call.type(table))}});
 }
-
-#define KILN_METHOD(name)                                                                          \
-  Tensor Tensor::name(int64_t axis, Where where) const { return kiln::name(*this, axis, where); }
-KILN_METHOD(sum)
-KILN_METHOD(mean)
-KILN_METHOD(prod)
-KILN_METHOD(max)
-KILN_METHOD(min)
-KILN_METHOD(argmax)
-KILN_METHOD(argmin)
-#undef KILN_METHOD
 
 } // namespace kiln

@@ -4,15 +4,45 @@
 #include <algorithm>
 #include <fmt/format.h>
 
-/// Reductions over several axes, and over all: moved behind the others, joined, and reduced once,
-/// so that a mean is one of all elements and is rounded once.
+/// Reductions. Several axes are moved behind the others, joined, and reduced once, so that a mean
+/// is one of all elements and is rounded once.
 namespace kiln {
 
 using detail::Call;
 
 namespace {
 
-using Reduction = Tensor (*)(const Tensor &, int64_t, Where);
+/// Of one axis, which is in range.
+using Reduction = Tensor (*)(const Call &, const Tensor &, int64_t);
+
+Tensor along(const Call &call, std::string_view op, const Tensor &x, int64_t axis) {
+  return call.record(op, {x}, {{"axis", axis}});
+}
+/// Sums and products of booleans count, as in PyTorch.
+Tensor counted(const Call &call, const Tensor &x) {
+  return x.dtype() == DType::boolean ? call.cast(x, DType::int64) : x;
+}
+Tensor sumAlong(const Call &call, const Tensor &x, int64_t axis) {
+  return along(call, "sum", counted(call, x), axis);
+}
+Tensor meanAlong(const Call &call, const Tensor &x, int64_t axis) {
+  return along(call, "mean", call.toFloat(x), axis);
+}
+Tensor prodAlong(const Call &call, const Tensor &x, int64_t axis) {
+  return along(call, "prod", counted(call, x), axis);
+}
+Tensor maxAlong(const Call &call, const Tensor &x, int64_t axis) {
+  return along(call, "max", x, axis);
+}
+Tensor minAlong(const Call &call, const Tensor &x, int64_t axis) {
+  return along(call, "min", x, axis);
+}
+Tensor argmaxAlong(const Call &call, const Tensor &x, int64_t axis) {
+  return along(call, "argmax", x, axis);
+}
+Tensor argminAlong(const Call &call, const Tensor &x, int64_t axis) {
+  return along(call, "argmin", x, axis);
+}
 
 /// Each axis of [0, rank) once, ascending. Errors: IndexError; ValueError if one comes twice.
 std::vector<int64_t> sortedAxes(const Call &call, const Tensor &x,
@@ -26,17 +56,18 @@ std::vector<int64_t> sortedAxes(const Call &call, const Tensor &x,
   return result;
 }
 
+/// Of the flattened tensor. Shape: [1].
 Tensor reduceAll(const Call &call, Reduction reduce, const Tensor &x) {
   call.type(x); // says under the caller's name that x is empty
-  return reduce(x.flatten(0, -1, call.where), 0, call.where);
+  return reduce(call, x.flatten(0, -1, call.where), 0);
 }
 
 /// `keeps`: the reduced axes stay with size 1.
 Tensor reduceAxes(const Call &call, Reduction reduce, const Tensor &x,
                   const std::vector<int64_t> &given, bool keeps) {
   std::vector<int64_t> axes = sortedAxes(call, x, given);
-  if (axes.empty())
-    return x;
+  if (keeps && axes.size() == 1)
+    return reduce(call, x, axes.front());
   int64_t rank = x.rank(), numKept = rank - static_cast<int64_t>(axes.size());
   std::vector<int64_t> order;
   std::vector<Dim> joined, dims;
@@ -62,24 +93,19 @@ Tensor reduceAxes(const Call &call, Reduction reduce, const Tensor &x,
   targets.push_back(-1);
   Tensor behind = std::is_sorted(order.begin(), order.end()) ? x : call.permute(x, order);
   Tensor flat = call.joinAxes(behind, Shape(std::move(joined)), joins);
-  return call.joinAxes(reduce(flat, -1, call.where), Shape(std::move(dims)), targets);
+  return call.joinAxes(reduce(call, flat, numKept), Shape(std::move(dims)), targets);
 }
 
 } // namespace
 
 #define KILN_REDUCTION(name)                                                                       \
-  Tensor name(const Tensor &x, const std::vector<int64_t> &axes, Where where) {                    \
+  Tensor name(const Tensor &x, const Axes &axes, Where where) {                                    \
     Call call(#name, where);                                                                       \
-    return axes.empty() ? reduceAll(call, name, x) : reduceAxes(call, name, x, axes, true);        \
+    return axes.list.empty() ? reduceAll(call, name##Along, x)                                     \
+                             : reduceAxes(call, name##Along, x, axes.list, true);                  \
   }                                                                                                \
-  Tensor name(const Tensor &x, std::nullopt_t, Where where) {                                      \
-    return reduceAll(Call(#name, where), name, x);                                                 \
-  }                                                                                                \
-  Tensor Tensor::name(const std::vector<int64_t> &axes, Where where) const {                       \
+  Tensor Tensor::name(const Axes &axes, Where where) const {                                       \
     return kiln::name(*this, axes, where);                                                         \
-  }                                                                                                \
-  Tensor Tensor::name(std::nullopt_t, Where where) const {                                         \
-    return kiln::name(*this, std::nullopt, where);                                                 \
   }
 KILN_REDUCTION(sum)
 KILN_REDUCTION(mean)
@@ -89,9 +115,14 @@ KILN_REDUCTION(min)
 #undef KILN_REDUCTION
 
 #define KILN_POSITION(name)                                                                        \
-  Tensor name(const Tensor &x, std::nullopt_t, Where where) {                                      \
-    return reduceAll(Call(#name, where), name, x);                                                 \
+  Tensor name(const Tensor &x, int64_t axis, Where where) {                                        \
+    Call call(#name, where);                                                                       \
+    return name##Along(call, x, call.axis(axis, call.type(x).rank()));                             \
   }                                                                                                \
+  Tensor name(const Tensor &x, std::nullopt_t, Where where) {                                      \
+    return reduceAll(Call(#name, where), name##Along, x);                                          \
+  }                                                                                                \
+  Tensor Tensor::name(int64_t axis, Where where) const { return kiln::name(*this, axis, where); }  \
   Tensor Tensor::name(std::nullopt_t, Where where) const {                                         \
     return kiln::name(*this, std::nullopt, where);                                                 \
   }
@@ -100,19 +131,14 @@ KILN_POSITION(argmin)
 #undef KILN_POSITION
 
 #define KILN_EXTREME(name, reduction)                                                              \
-  Tensor name(const Tensor &x, const std::vector<int64_t> &axes, Where where) {                    \
+  Tensor name(const Tensor &x, const Axes &axes, Where where) {                                    \
     Call call(#name, where);                                                                       \
-    if (axes.empty())                                                                              \
-      return call.joinAxes(reduceAll(call, reduction, x), Shape{}, {-1});                          \
-    return reduceAxes(call, reduction, x, axes, false);                                            \
+    return axes.list.empty() ? call.joinAxes(reduceAll(call, reduction##Along, x), Shape{}, {-1})  \
+                             : reduceAxes(call, reduction##Along, x, axes.list, false);            \
   }                                                                                                \
-  Tensor name(const Tensor &x, int64_t axis, Where where) {                                        \
-    return reduceAxes(Call(#name, where), reduction, x, {axis}, false);                            \
-  }                                                                                                \
-  Tensor Tensor::name(const std::vector<int64_t> &axes, Where where) const {                       \
+  Tensor Tensor::name(const Axes &axes, Where where) const {                                       \
     return kiln::name(*this, axes, where);                                                         \
-  }                                                                                                \
-  Tensor Tensor::name(int64_t axis, Where where) const { return kiln::name(*this, axis, where); }
+  }
 KILN_EXTREME(amax, max)
 KILN_EXTREME(amin, min)
 #undef KILN_EXTREME

@@ -4,10 +4,12 @@
 
 #include <concepts>
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <source_location>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace kiln {
 
@@ -106,6 +108,15 @@ struct At {
       : position(static_cast<int64_t>(position)), where(where) {}
   int64_t position;
   std::source_location where;
+};
+
+/// The axes of a reduction: one, several, or, of nullopt, all of the flattened tensor.
+struct Axes {
+  template <std::integral T> Axes(T axis) : list{static_cast<int64_t>(axis)} {}
+  Axes(std::initializer_list<int64_t> axes) : list(axes) {}
+  Axes(std::vector<int64_t> axes) : list(std::move(axes)) {}
+  Axes(std::nullopt_t) {}
+  std::vector<int64_t> list; // empty: all
 };
 
 /// The first size in `reshape(2, -1, 4)`, and where it was written.

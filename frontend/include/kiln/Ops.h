@@ -61,13 +61,14 @@ Tensor clamp(const Tensor &x, std::optional<Scalar> low, std::optional<Scalar> h
 Tensor maskedFill(const Tensor &x, const Tensor &mask, Scalar value,
                   Where where = Where::current());
 
-// Along one axis. Reductions keep it with size 1.
+// Along one axis. Reductions keep it with size 1; they also take several, `sum(x, {0, 2})`, or
+// nullopt, which flattens first: shape [1].
 
-Tensor sum(const Tensor &x, int64_t axis = -1, Where where = Where::current());
-Tensor mean(const Tensor &x, int64_t axis = -1, Where where = Where::current());
-Tensor prod(const Tensor &x, int64_t axis = -1, Where where = Where::current());
-Tensor max(const Tensor &x, int64_t axis = -1, Where where = Where::current());
-Tensor min(const Tensor &x, int64_t axis = -1, Where where = Where::current());
+Tensor sum(const Tensor &x, const Axes &axes = -1, Where where = Where::current());
+Tensor mean(const Tensor &x, const Axes &axes = -1, Where where = Where::current());
+Tensor prod(const Tensor &x, const Axes &axes = -1, Where where = Where::current());
+Tensor max(const Tensor &x, const Axes &axes = -1, Where where = Where::current());
+Tensor min(const Tensor &x, const Axes &axes = -1, Where where = Where::current());
 /// int64; the first of equals, and the first NaN wins.
 Tensor argmax(const Tensor &x, int64_t axis = -1, Where where = Where::current());
 Tensor argmin(const Tensor &x, int64_t axis = -1, Where where = Where::current());
@@ -189,26 +190,12 @@ Tensor fromDim(const Dim &dim, Where where = Where::current());
 
 // Further reductions.
 
-/// Over several axes at once, which stay with size 1; of nullopt over all elements of the flattened
-/// tensor: shape [1].
-Tensor sum(const Tensor &x, const std::vector<int64_t> &axes, Where where = Where::current());
-Tensor sum(const Tensor &x, std::nullopt_t, Where where = Where::current());
-Tensor mean(const Tensor &x, const std::vector<int64_t> &axes, Where where = Where::current());
-Tensor mean(const Tensor &x, std::nullopt_t, Where where = Where::current());
-Tensor prod(const Tensor &x, const std::vector<int64_t> &axes, Where where = Where::current());
-Tensor prod(const Tensor &x, std::nullopt_t, Where where = Where::current());
-Tensor max(const Tensor &x, const std::vector<int64_t> &axes, Where where = Where::current());
-Tensor max(const Tensor &x, std::nullopt_t, Where where = Where::current());
-Tensor min(const Tensor &x, const std::vector<int64_t> &axes, Where where = Where::current());
-Tensor min(const Tensor &x, std::nullopt_t, Where where = Where::current());
 /// The position in the flattened tensor. Shape: [1].
 Tensor argmax(const Tensor &x, std::nullopt_t, Where where = Where::current());
 Tensor argmin(const Tensor &x, std::nullopt_t, Where where = Where::current());
-/// As max and min, but without the reduced axes; of no axes at all: of all elements, rank 0.
-Tensor amax(const Tensor &x, const std::vector<int64_t> &axes = {}, Where where = Where::current());
-Tensor amax(const Tensor &x, int64_t axis, Where where = Where::current());
-Tensor amin(const Tensor &x, const std::vector<int64_t> &axes = {}, Where where = Where::current());
-Tensor amin(const Tensor &x, int64_t axis, Where where = Where::current());
+/// As max and min, but without the reduced axes.
+Tensor amax(const Tensor &x, const Axes &axes = std::nullopt, Where where = Where::current());
+Tensor amin(const Tensor &x, const Axes &axes = std::nullopt, Where where = Where::current());
 /// The greater and the smaller of two, as maximum and minimum.
 Tensor max(const Tensor &x, const Tensor &y, Where where = Where::current());
 Tensor min(const Tensor &x, const Tensor &y, Where where = Where::current());

@@ -189,7 +189,7 @@ public:
   Tensor reshape(const Shape &shape, Where where = Where::current()) const;
   /// `x.reshape(2, -1, 4)`.
   template <class... Rest>
-    requires(sizeof...(Rest) > 0 && (std::is_convertible_v<const Rest &, Dim> && ...))
+    requires(std::is_convertible_v<const Rest &, Dim> && ...)
   Tensor reshape(const DimAt &first, const Rest &...rest) const {
     return reshape(Shape{first.dim, Dim(rest)...}, first.where);
   }
@@ -228,21 +228,11 @@ public:
   // As the free functions of Ops.h. Reductions keep the reduced axes with size 1; of nullopt they
   // flatten first, so that one element of shape [1] is left.
 
-  Tensor sum(int64_t axis = -1, Where where = Where::current()) const;
-  Tensor sum(std::nullopt_t, Where where = Where::current()) const;
-  Tensor sum(const std::vector<int64_t> &axes, Where where = Where::current()) const;
-  Tensor mean(int64_t axis = -1, Where where = Where::current()) const;
-  Tensor mean(std::nullopt_t, Where where = Where::current()) const;
-  Tensor mean(const std::vector<int64_t> &axes, Where where = Where::current()) const;
-  Tensor prod(int64_t axis = -1, Where where = Where::current()) const;
-  Tensor prod(std::nullopt_t, Where where = Where::current()) const;
-  Tensor prod(const std::vector<int64_t> &axes, Where where = Where::current()) const;
-  Tensor max(int64_t axis = -1, Where where = Where::current()) const;
-  Tensor max(std::nullopt_t, Where where = Where::current()) const;
-  Tensor max(const std::vector<int64_t> &axes, Where where = Where::current()) const;
-  Tensor min(int64_t axis = -1, Where where = Where::current()) const;
-  Tensor min(std::nullopt_t, Where where = Where::current()) const;
-  Tensor min(const std::vector<int64_t> &axes, Where where = Where::current()) const;
+  Tensor sum(const Axes &axes = -1, Where where = Where::current()) const;
+  Tensor mean(const Axes &axes = -1, Where where = Where::current()) const;
+  Tensor prod(const Axes &axes = -1, Where where = Where::current()) const;
+  Tensor max(const Axes &axes = -1, Where where = Where::current()) const;
+  Tensor min(const Axes &axes = -1, Where where = Where::current()) const;
   Tensor argmax(int64_t axis = -1, Where where = Where::current()) const;
   Tensor argmax(std::nullopt_t, Where where = Where::current()) const;
   Tensor argmin(int64_t axis = -1, Where where = Where::current()) const;
@@ -252,11 +242,9 @@ public:
                                  Where where = Where::current()) const;
   Tensor nonzero(Where where = Where::current()) const;
   Tensor argmin(std::nullopt_t, Where where = Where::current()) const;
-  /// Without the reduced axes; of no axes at all: of all elements, rank 0.
-  Tensor amax(const std::vector<int64_t> &axes = {}, Where where = Where::current()) const;
-  Tensor amax(int64_t axis, Where where = Where::current()) const;
-  Tensor amin(const std::vector<int64_t> &axes = {}, Where where = Where::current()) const;
-  Tensor amin(int64_t axis, Where where = Where::current()) const;
+  /// Without the reduced axes.
+  Tensor amax(const Axes &axes = std::nullopt, Where where = Where::current()) const;
+  Tensor amin(const Axes &axes = std::nullopt, Where where = Where::current()) const;
   Tensor clamp(std::optional<Scalar> low, std::optional<Scalar> high = {},
                Where where = Where::current()) const;
   Tensor maskedFill(const Tensor &mask, Scalar value, Where where = Where::current()) const;

@@ -33,6 +33,9 @@ TEST(MaxTensorCompatibility, test_variadic_reshape) {
   Tensor x = counting({2, 3, 4});
   EXPECT_EQ(x.reshape(2, -1, 4).shape(), (Shape{2, 3, 4}));
   EXPECT_EQ(x.reshape(-1, 4).shape(), (Shape{6, 4}));
+  EXPECT_EQ(x.reshape(-1).shape(), (Shape{24}));
+  EXPECT_EQ(x.reshape({-1}).shape(), (Shape{24}));
+  EXPECT_EQ(x.reshape({24}).shape(), (Shape{24}));
   EXPECT_EQ(x.reshape(x.size(0), -1).shape(), (Shape{2, 12}));
   EXPECT_THAT([&] { x.reshape(5, -1); },
               ThrowsMessage<ValueError>(HasSubstr("TensorCompatibilityTest.cpp:")));
