@@ -323,6 +323,7 @@ TEST(Subgraph, WorksInGraphs) {
 
 struct Gathers : nn::Module<Gathers> {
   Tensor table = draw({10, dim});
+  KILN_FIELDS(table)
   Tensor operator()(const Tensor &ids) const {
     Tensor first = subgraph([&](const Tensor &i) { return gather(table, i); }, ids);
     Tensor second = subgraph([&](const Tensor &i) { return gather(table, i); }, ids - 5);
