@@ -31,7 +31,7 @@ std::shared_ptr<Buffer> detail::allocate(const Call &call, const TensorType &typ
   try {
     return Buffer::allocate(numBytes, type.device);
   } catch (const DeviceError &error) {
-    call.fail(ErrorKind::device, fmt::format("{}: {}", type.str(), error.what()));
+    call.fail(ErrorKind::device, fmt::format("{} for {}", error.what(), type.str()));
   }
 }
 

@@ -21,8 +21,7 @@ JoinedIndex joinIndex(const Call &call, const TensorType &type, std::string_view
                       const Tensor &indices) {
   const TensorType &given = call.type(indices);
   if (!isInteger(given.dtype))
-    call.fail(ErrorKind::value,
-              fmt::format("the indices must be integers: indices {}", given.str()));
+    call.fail(ErrorKind::value, fmt::format("the indices must be integers: indices {}", given.str()));
   if (given.rank() < 1 || !given.shape[-1].isStatic())
     call.fail(ErrorKind::value,
               fmt::format("the last dim of the indices must be a number: indices {}", given.str()));
@@ -65,7 +64,7 @@ Tensor scatterAlongAxis(std::string_view name, const char *reduction, const Tens
   Call call(name, where);
   return call.record(
       "scatter_elements", {x, indices, updates},
-      {{"axis", call.axis(axis, call.type(x).rank())}, {"reduction", std::string(reduction)}});
+      {{"axis", call.axis(axis, call.type(x))}, {"reduction", std::string(reduction)}});
 }
 
 Tensor scatterSlices(std::string_view name, const char *reduction, const Tensor &x,

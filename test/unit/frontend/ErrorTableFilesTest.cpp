@@ -24,6 +24,7 @@ protected:
   std::string path(const std::string &name) const { return (folder / name).string(); }
 
   std::string write(const std::string &name, const std::string &bytes) const {
+    std::filesystem::remove(path(name)); // some file systems are slow to write over a file
     std::ofstream(path(name), std::ios::binary) << bytes;
     return path(name);
   }

@@ -68,6 +68,67 @@ TEST(ErrorTable, Creation) {
   });
 }
 
+TEST(ErrorTable, SortingAndScattering) {
+  check({
+      {Kind::Index, [] { cumsum(a, 2); }, {"[cumsum]", "axis 2"}},
+      {Kind::Type, [] { cumsum(none); }, {"[cumsum]", "empty"}},
+      {Kind::Index, [] { argsort(a, 2); }, {"[argsort]", "axis 2"}},
+      {Kind::Type, [] { argsort(none); }, {"[argsort]", "empty"}},
+      {Kind::Value, [] { topK(a, 5); }, {"[topK]", "5", "[3, 4] f32"}},
+      {Kind::Value, [] { topK(a, -1); }, {"[topK]", "-1"}},
+      {Kind::Index, [] { topK(a, 1, 2); }, {"[topK]", "axis 2"}},
+      {Kind::Type, [] { takeAlongAxis(none, ids, 0); }, {"[takeAlongAxis]", "empty"}},
+      {Kind::Index, [] { takeAlongAxis(a, ids, 2); }, {"[takeAlongAxis]", "axis 2"}},
+      {Kind::Value, [] { takeAlongAxis(a, a, 0); }, {"[takeAlongAxis]", "integers", "[3, 4] f32"}},
+      {Kind::Value,
+       [] { takeAlongAxis(a, i64({3}), 0); },
+       {"[takeAlongAxis]", "[3, 4] f32", "[3] i64"}},
+      {Kind::Index,
+       [] { takeAlongAxis(a, ids - 1, 0).realize(); },
+       {"[gather_elements]", "index -1", "position 0", "[0, 3)"}},
+      {Kind::Value, [] { scatter(a, a, a); }, {"[scatter]", "integers", "[3, 4] f32"}},
+      {Kind::Value, [] { scatter(a, row, ids); }, {"[scatter]", "updates [4] f32"}},
+      {Kind::Type,
+       [] { scatterAdd(a, ids, ids); },
+       {"[scatterAdd]", "dtypes differ", "[3, 4] i64"}},
+      {Kind::Index, [] { scatterMax(a, a, ids, 2); }, {"[scatterMax]", "axis 2"}},
+      {Kind::Index,
+       [] { scatterMul(a, a, ids + 4).realize(); },
+       {"[scatter_elements]", "index 4", "[0, 4)"}},
+      {Kind::Value,
+       [] { scatterNd(a, row, i64({1, 3})); },
+       {"[scatterNd]", "last dim of the indices", "x [3, 4] f32"}},
+      {Kind::Value,
+       [] { scatterNd(a, row, i64({2, 1})); },
+       {"[scatterNd]", "updates of shape [2, 4]", "updates [4] f32"}},
+      {Kind::Index,
+       [] { scatterNdAdd(a, f32({1, 4}), i64({1, 1}) + 3).realize(); },
+       {"[scatter]", "index 3", "[0, 3)"}},
+      {Kind::Type, [] { maskedScatter(a, a, row); }, {"[maskedScatter]", "boolean", "[3, 4] f32"}},
+      {Kind::Index, [] { maskedScatter(a, mask, row).realize(); }, {"[gather]", "index 5"}},
+      {Kind::Type, [] { nonzero(none); }, {"[nonzero]", "empty"}},
+  });
+}
+
+TEST(ErrorTable, Windows) {
+  Tensor image = f32({1, 5, 5, 2}), filter = f32({3, 3, 2, 4});
+  check({
+      {Kind::Value, [&] { conv2d(a, filter); }, {"[conv2d]", "rank 4", "x [3, 4] f32"}},
+      {Kind::Value,
+       [&] { conv2d(image, f32({3, 3, 3, 4})); },
+       {"[conv2d]", "channels differ", "[3, 3, 3, 4] f32"}},
+      {Kind::Value, [&] { conv2d(image, f32({7, 7, 2, 4})); }, {"[conv2d]"}},
+      {Kind::Value, [&] { conv2d(image, filter, {.groups = 0}); }, {"[conv2d]", "groups", "0"}},
+      {Kind::Value, [&] { conv2d(image, filter, {.groups = 3}); }, {"[conv2d]", "3 groups", "4"}},
+      {Kind::Value, [&] { conv2d(image, filter, {.stride = 0}); }, {"[conv2d]", "stride", "0"}},
+      {Kind::Value, [&] { conv2d(image, filter, {.padding = -1}); }, {"[conv2d]", "padding", "-1"}},
+      {Kind::Value, [] { maxPool2d(a, 2); }, {"[maxPool2d]", "[N, H, W, C]", "[3, 4] f32"}},
+      {Kind::Value, [&] { maxPool2d(image, 7); }, {"[maxPool2d]"}},
+      {Kind::Value, [&] { avgPool2d(image, 0); }, {"[avgPool2d]", "0"}},
+      {Kind::Type, [] { maxPool2d(none, 2); }, {"[", "empty"}},
+  });
+}
+
 TEST(ErrorTable, Resources) {
   check({
       {Kind::Value, [] { Tensor::zeros({huge}); }, {"[zeros]", "[4611686018427387904] f32"}},
