@@ -226,6 +226,21 @@ Value FunctionEmitter::maskedLoad(VectorType type, Value pointer, Value mask) {
 void FunctionEmitter::maskedStore(Value value, Value pointer, Value mask) {
   if (!mask)
     return store(value, pointer);
+  // LLVM 22 makes one wide scalar store of a masked store of truncated integers whose mask is known
+  // to be the first lane, and so writes over the elements behind it (AVX-512). Here it is not
+  // known.
+  auto type = cast<VectorType>(value.getType());
+  if (type.getElementType().isInteger() && type.getElementTypeBitWidth() < 32) {
+    Type bits = b.getIntegerType(static_cast<unsigned>(type.getNumElements()));
+    Value known = arith::ExtUIOp::create(b, b.getI32Type(), LLVM::BitcastOp::create(b, bits, mask));
+    Value hidden = LLVM::InlineAsmOp::create(
+                       b, b.getI32Type(), known, /*asm_string=*/"", /*constraints=*/"=r,0",
+                       /*has_side_effects=*/false, /*is_align_stack=*/false,
+                       LLVM::tailcallkind::TailCallKind::None, /*asm_dialect=*/{},
+                       /*operand_attrs=*/{})
+                       .getResult(0);
+    mask = LLVM::BitcastOp::create(b, mask.getType(), arith::TruncIOp::create(b, bits, hidden));
+  }
   LLVM::MaskedStoreOp::create(b, value, pointer, mask, elementAlignment(value.getType()));
 }
 
