@@ -15,9 +15,9 @@ namespace {
 
 constexpr unsigned numPrograms = 300; // of the normal run
 
-/// `linear` is made by passes only, from operations that are drawn; `rebind` has no lowering yet.
+/// Made by passes only, from operations that are drawn.
 const std::set<std::string_view> &notDrawn() {
-  static const std::set<std::string_view> ops{"linear", "rebind"};
+  static const std::set<std::string_view> ops{"linear"};
   return ops;
 }
 

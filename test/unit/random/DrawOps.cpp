@@ -18,7 +18,7 @@ bool Drawer::step() {
       &Drawer::attention,  &Drawer::embedding, &Drawer::writtenAttention,
       &Drawer::chain,      &Drawer::cumsum,    &Drawer::argsort,
       &Drawer::elements,   &Drawer::elements,  &Drawer::scatter,
-      &Drawer::windows};
+      &Drawer::windows,    &Drawer::rebind};
   return (this->*pick(steps))();
 }
 
