@@ -69,7 +69,7 @@ PerAxis<2> Conv2d::kernelSize() const {
 }
 
 Tensor Conv2d::operator()(const Tensor &x, Where where) const {
-  const Shape &shape = x.shape();
+  const Shape &shape = x.shape(where);
   if (shape.rank() != 4 || shape[options.permute ? 1 : 3] != Dim(channels))
     throw ValueError(fmt::format("[Conv2d] x must be {}, not {}{}",
                                  options.permute ? fmt::format("[N, {}, H, W]", channels)

@@ -20,7 +20,7 @@ GroupNorm::GroupNorm(int64_t numGroups, int64_t numChannels, const GroupNormOpti
 }
 
 Tensor GroupNorm::operator()(const Tensor &x, Where where) const {
-  const Shape shape = x.shape();
+  const Shape shape = x.shape(where);
   if (shape.rank() < 2 || shape[1] != Dim(channels))
     throw ValueError(fmt::format("[GroupNorm] x must be [N, {}, ...], not {}{}", channels,
                                  x.type().str(), atLocation(where)));

@@ -36,11 +36,11 @@ Linear::Linear(const Dim &in, const Dim &out, bool hasBias, std::optional<DType>
 
 Linear::Linear(Tensor weight, std::optional<Tensor> bias, Where where)
     : weight(std::move(weight)), bias(std::move(bias)) {
-  const TensorType &type = this->weight.type();
+  const TensorType &type = this->weight.type(where);
   if (type.rank() != 2)
     throw ValueError(fmt::format("[Linear] the weight must be of rank 2, not {}{}", type.str(),
                                  atLocation(where)));
-  if (this->bias && this->bias->shape() != Shape{type.shape[0]})
+  if (this->bias && this->bias->shape(where) != Shape{type.shape[0]})
     throw ValueError(fmt::format("[Linear] the bias {} does not fit the weight {}{}",
                                  this->bias->type().str(), type.str(), atLocation(where)));
 }
@@ -56,7 +56,8 @@ void Linear::describe(Description &to) const {
 
 Embedding::Embedding(const Dim &vocabSize, const EmbeddingOptions &options, Where where) {
   if (options.dim.has_value() == !options.dims.empty())
-    throw TypeError("[Embedding] exactly one of dim and dims must be given" + atLocation(where));
+    throw TypeError(fmt::format("[Embedding] exactly one of dim and dims must be given, not {}{}",
+                                options.dim ? "both" : "neither", atLocation(where)));
   std::vector<Dim> shape = {vocabSize};
   if (options.dim)
     shape.push_back(*options.dim);
@@ -67,7 +68,7 @@ Embedding::Embedding(const Dim &vocabSize, const EmbeddingOptions &options, Wher
 }
 
 Embedding::Embedding(Tensor table, Where where) : weight(std::move(table)) {
-  if (weight.rank() < 2)
+  if (weight.rank(where) < 2)
     throw ValueError(fmt::format("[Embedding] the table must be [vocab, dims...], not {}{}",
                                  weight.type().str(), atLocation(where)));
 }
@@ -132,7 +133,7 @@ Tensor causalMask(const Dim &size, Device device, Where where) {
 /// The mask that was given, with what lies ahead masked out as well.
 static Tensor withCausalMask(const std::optional<Tensor> &mask, const Tensor &x,
                              const Tensor &context, Where where) {
-  if (x.rank() < 2 || context.rank() < 2 || x.shape()[-2] != context.shape()[-2])
+  if (x.rank(where) < 2 || context.rank(where) < 2 || x.shape()[-2] != context.shape()[-2])
     throw ValueError(fmt::format("[MultiHeadAttention] causal attention is to a context of equal "
                                  "length: x {}, context {}{}",
                                  x.type().str(), context.type().str(), atLocation(where)));

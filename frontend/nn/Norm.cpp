@@ -14,7 +14,7 @@ void checkEpsilon(const char *layer, double eps, Where where) {
 }
 
 void checkLastDim(const char *layer, const Tensor &x, const Dim &dim, Where where) {
-  if (x.rank() < 1 || x.shape()[-1] != dim)
+  if (x.rank(where) < 1 || x.shape()[-1] != dim)
     throw ValueError(fmt::format("[{}] weight [{}] does not match dimension of reduction: x {}{}",
                                  layer, dim.str(), x.type().str(), atLocation(where)));
 }

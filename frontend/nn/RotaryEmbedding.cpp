@@ -10,7 +10,7 @@
 namespace kiln::nn {
 
 static Tensor checkedTable(Tensor weight, Where where) {
-  if (weight.rank() != 3 || weight.shape()[2] != Dim(2))
+  if (weight.rank(where) != 3 || weight.shape()[2] != Dim(2))
     throw ValueError(fmt::format("[RotaryEmbedding] the table must be [positions, dim / 2, 2], "
                                  "not {}{}",
                                  weight.type().str(), atLocation(where)));
@@ -41,7 +41,8 @@ static Tensor table(const std::vector<double> &frequencies, double scale, int64_
                     std::optional<DType> dtype, std::optional<Device> device, Where where) {
   if (positions < 0)
     throw ValueError(
-        fmt::format("[RotaryEmbedding] a negative length: {}{}", positions, atLocation(where)));
+        fmt::format("[RotaryEmbedding] maxSequenceLength must not be negative, got {}{}", positions,
+                    atLocation(where)));
   std::vector<float> values;
   values.reserve(static_cast<std::size_t>(positions) * frequencies.size() * 2);
   for (int64_t position = 0; position < positions; ++position)
@@ -141,7 +142,7 @@ static std::string beyondTable(const Dim &start, const Dim &stop, const Tensor &
 /// Both forms: they differ in which elements make a pair.
 static Tensor rotate(const Tensor &weight, const Tensor &x, const Dim &start, bool isTransposed,
                      Where where) {
-  const Shape shape = x.shape();
+  const Shape shape = x.shape(where);
   Dim half = weight.shape()[1];
   if (shape.rank() != 4 || shape[3] != half * Dim(2))
     throw TypeError(fmt::format("[RotaryEmbedding] x must be [batch, seq, heads, {}], not {}{}",

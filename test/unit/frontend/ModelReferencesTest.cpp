@@ -16,6 +16,10 @@ template <class Model> Model filled(Model model, DType dtype) {
   int64_t p = 0;
   nn::StateDict state;
   for (auto &[name, tensor] : model.stateDict()) {
+    if (name.find("rotary") != name.npos) { // a table, not a weight
+      state[name] = tensor;
+      continue;
+    }
     bool isNorm = name.find("norm") != name.npos && name.ends_with("weight");
     std::vector<float> values;
     for (int64_t e = 0; e < tensor.numElements(); ++e)
