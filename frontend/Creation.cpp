@@ -45,13 +45,8 @@ TensorType typeFor(const Call &call, const Shape &shape, std::optional<DType> dt
   auto [defaultDType, defaultDevice] = defaults();
   Device place = device.value_or(defaultDevice);
   detail::checkDevice(place, call.name, call.where);
-  try {
-    return TensorType(dtype.value_or(natural.value_or(defaultDType)), shape, place);
-  } catch (const TypeError &error) { // under the name of the operation that was called
-    std::string_view message = error.what(), own = "[TensorType] ";
-    message.remove_prefix(message.starts_with(own) ? own.size() : 0);
-    call.fail(ErrorKind::type, std::string(message));
-  }
+  return call.dims(
+      [&] { return TensorType(dtype.value_or(natural.value_or(defaultDType)), shape, place); });
 }
 
 Tensor constantNode(const Call &call, const TensorType &type, const std::byte *bytes) {

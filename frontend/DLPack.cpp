@@ -89,15 +89,9 @@ Tensor Tensor::fromDLPack(DLManagedTensor *managed, Where where) {
   for (int i = 0; i < given.ndim; ++i)
     if (given.shape[i] < 0)
       call.fail(ErrorKind::value, fmt::format("a broken capsule: dim {} is {}", i, given.shape[i]));
-  TensorType type(
-      dtype, Shape(std::span<const int64_t>(given.shape, static_cast<std::size_t>(given.ndim))),
-      CPU());
-  int64_t numBytes = 0;
-  try {
-    numBytes = type.sizeBytes().value();
-  } catch (const ValueError &error) { // more than int64 counts
-    call.fail(ErrorKind::value, error.what());
-  }
+  std::span<const int64_t> sizes(given.shape, static_cast<std::size_t>(given.ndim));
+  TensorType type = call.dims([&] { return TensorType(dtype, Shape(sizes), CPU()); });
+  int64_t numBytes = type.sizeBytes().value();
   if (!isDense(given))
     call.fail(ErrorKind::value,
               fmt::format("{} does not lie dense and row-major in memory; make it "

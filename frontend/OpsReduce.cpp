@@ -49,7 +49,7 @@ std::vector<int64_t> sortedAxes(const Call &call, const Tensor &x,
                                 const std::vector<int64_t> &axes) {
   std::vector<int64_t> result;
   for (int64_t axis : axes)
-    result.push_back(call.axis(axis, call.type(x).rank()));
+    result.push_back(call.axis(axis, call.type(x)));
   std::sort(result.begin(), result.end());
   if (auto twice = std::adjacent_find(result.begin(), result.end()); twice != result.end())
     call.fail(ErrorKind::value, fmt::format("axis {} is given twice", *twice));
@@ -117,7 +117,7 @@ KILN_REDUCTION(min)
 #define KILN_POSITION(name)                                                                        \
   Tensor name(const Tensor &x, int64_t axis, Where where) {                                        \
     Call call(#name, where);                                                                       \
-    return name##Along(call, x, call.axis(axis, call.type(x).rank()));                             \
+    return name##Along(call, x, call.axis(axis, call.type(x)));                                    \
   }                                                                                                \
   Tensor name(const Tensor &x, std::nullopt_t, Where where) {                                      \
     return reduceAll(Call(#name, where), name##Along, x);                                          \
