@@ -133,14 +133,14 @@ void fillRange(DType dtype, std::byte *to, int64_t count, Value start, Value ste
   }
 }
 
-/// Errors: ValueError unless the integer `dtype` has the first and the last of so many numbers.
-void requireFit(const Call &call, DType dtype, double start, double step, int64_t count) {
-  int bits = static_cast<int>(8 * sizeBytes(dtype)) - (isUnsigned(dtype) ? 0 : 1);
-  double end = std::ldexp(1, bits), begin = isUnsigned(dtype) ? 0 : -end;
-  for (double value : {start, start + static_cast<double>(count - 1) * step})
-    if (count > 0 && !(std::trunc(value) >= begin && std::trunc(value) < end))
-      call.fail(ErrorKind::value, fmt::format("{}, of {} numbers from {} by {}, does not fit {}",
-                                              value, count, start, step, kiln::name(dtype)));
+/// A bound of whole numbers. Errors: ValueError for one with a fraction or beyond int64.
+Bound wholeBound(const Call &call, const Bound &bound, DType dtype) {
+  if (!bound.isReal)
+    return bound;
+  if (std::trunc(bound.real) != bound.real || !(std::abs(bound.real) < 0x1p63))
+    call.fail(ErrorKind::value, fmt::format("Unsafe cast: the number {} does not fit {}",
+                                            bound.real, kiln::name(dtype)));
+  return static_cast<int64_t>(bound.real);
 }
 
 } // namespace
@@ -247,29 +247,29 @@ Tensor Tensor::arange(const Bound &first, const std::optional<Bound> &second,
       count = Dim(0);
   }
   Shape shape{count};
-  bool isInteger = !isFloat(type.dtype), isExact = isInteger && !isReal;
-  DType computed = isInteger && isReal ? DType::float64 : type.dtype;
-  ir::Attributes attributes{{"shape", shape}, {"dtype", computed}};
-  if (isExact) {
+  bool isInteger = !isFloat(type.dtype);
+  if (isInteger)
+    for (Bound *bound : {&start, &step})
+      *bound = wholeBound(call, *bound, type.dtype);
+  ir::Attributes attributes{{"shape", shape}, {"dtype", type.dtype}};
+  if (isInteger) {
     attributes.set("start", start.dim.value());
     attributes.set("step", step.dim.value());
   } else {
     attributes.set("start", number(start));
     attributes.set("step", number(step));
   }
-  if (computed != type.dtype)
-    requireFit(call, type.dtype, number(start), number(step), count.value());
   if (TraceScope::isActive()) {
     Tensor result = call.record("iota", {}, std::move(attributes));
     result.handle()->value.type.device =
         type.device; // the rules know none; nobody else sees it yet
-    return call.cast(result, type.dtype);
+    return result;
   }
   if (ir::Inferred inferred = ir::inferType("iota", {}, attributes); !inferred)
-    call.fail(inferred.error, inferred.message);
+    call.fail(inferred.error, "Unsafe cast: " + inferred.message);
   type.shape = shape;
   auto buffer = detail::allocate(call, type);
-  if (isExact)
+  if (isInteger)
     fillRange<int64_t>(type.dtype, buffer->mutableData(), count.value(), start.dim.value(),
                        step.dim.value());
   else
