@@ -124,15 +124,14 @@ Bound BoundRules::softmax(const ir::Node &node) {
   Id units = mul(add(n, number(isDouble ? 800 : 128)), number(unitOfArithmetic(node.type.dtype)));
   // Powers below the smallest normal number are flushed to zero.
   Id added = add(mul(units, exact), number(isDouble ? 0x1p-1000 : 0x1p-124));
-  // Rows of -inf alone are NaN; but attention, if this becomes part of one, has zeros where the
-  // product of q and k, not the mask, makes such a row (docs/architecture.md, "Numbers").
+  // If this becomes part of an attention: its scores are never rounded to the dtype, so that they
+  // need not be infinite where the product is, and a row of -inf alone, which is NaN here, gives
+  // zeros there (docs/architecture.md, "Numbers").
   bool isOfProducts = std::any_of(graph.nodes.begin(), graph.nodes.end(),
                                   [](const ir::Node &other) { return other.op == "matmul"; });
   if (isOfProducts) {
-    Id isMasked =
-        op("eq", {op("prod", {real(op("eq", {real(x), number(-infinity)}))}, node.attributes),
-                  number(1)});
-    added = pick(isMasked, number(infinity), added);
+    Id others = sumAlong(real(op("not", {isFinite(real(x))})), axis);
+    added = pick(op("eq", {others, number(0)}), added, number(infinity));
   }
   return rounded(node, exact, carried, added);
 }
