@@ -119,13 +119,14 @@ std::vector<Requirement> requirementsOf(const PendingGraph &pending,
       Constraint assumption = node->assumptions[i];
       if (std::find(promised.begin(), promised.end(), assumption) != promised.end())
         continue;
-      std::string message =
-          node->requirement.empty() ? node->assumptionNotes[i] : node->requirement;
-      bool namesSizes = !message.empty();
+      const std::string &note = node->assumptionNotes[i];
+      bool isWorded = !node->requirement.empty();
       assumption.dim = assumption.dim.substitute(names);
       result.push_back({std::move(assumption),
-                        namesSizes ? std::move(message) : fmt::format("[{}]", node->op), namesSizes,
-                        node->where});
+                        isWorded       ? node->requirement
+                        : note.empty() ? fmt::format("[{}]", node->op)
+                                       : note + ":",
+                        isWorded, node->where});
     }
   return result;
 }

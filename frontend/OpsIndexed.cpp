@@ -21,7 +21,8 @@ JoinedIndex joinIndex(const Call &call, const TensorType &type, std::string_view
                       const Tensor &indices) {
   const TensorType &given = call.type(indices);
   if (!isInteger(given.dtype))
-    call.fail(ErrorKind::value, fmt::format("the indices must be integers: indices {}", given.str()));
+    call.fail(ErrorKind::value,
+              fmt::format("the indices must be integers: indices {}", given.str()));
   if (given.rank() < 1 || !given.shape[-1].isStatic())
     call.fail(ErrorKind::value,
               fmt::format("the last dim of the indices must be a number: indices {}", given.str()));
@@ -147,6 +148,7 @@ KILN_SCATTER(Min, "min")
 
 Tensor maskedScatter(const Tensor &x, const Tensor &mask, const Tensor &updates, Where where) {
   Call call("maskedScatter", where);
+  call.sharesMemory = false; // x, mask and updates are of one size again and again
   const TensorType type = call.type(x), given = call.type(updates);
   if (call.type(mask).dtype != DType::boolean)
     call.fail(ErrorKind::type, fmt::format("the mask must be boolean: {}", mask.type().str()));

@@ -108,7 +108,8 @@ Tensor Call::record(std::string_view op, const std::vector<Tensor> &operands,
   ir::Inferred inferred = ir::inferType(op, types, attributes);
   if (!inferred)
     fail(inferred.error, inferred.message);
-  if (auto buffer = viewOf(op, node->operands, attributes, hints, inferred.type))
+  if (auto buffer =
+          !sharesMemory ? nullptr : viewOf(op, node->operands, attributes, hints, inferred.type))
     return realizedTensor(std::move(inferred.type), std::move(buffer));
   node->op = op;
   node->value.type = std::move(inferred.type);

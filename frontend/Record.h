@@ -18,6 +18,9 @@ public:
 
   std::string_view name;
   std::source_location where;
+  /// Whether views of what is there share its memory at once. Else they stay part of the graph,
+  /// which then knows how their sizes hang together with those of the whole.
+  bool sharesMemory = true;
 
   /// Throws the class of `kind` with "[name] message (at file:line)".
   [[noreturn]] void fail(ErrorKind kind, const std::string &message) const;

@@ -126,7 +126,7 @@ private:
 
   /// A reshape that is as cheap inside as outside, or cheaper, with what stands behind it.
   static bool isMovedReshape(Operation *producer) {
-    if (!isa<ir::ReshapeOp>(producer))
+    if (!isa<ir::ReshapeOp, ir::RebindOp>(producer))
       return false;
     return isUnitReshape(producer) ? isLooseBehind(producer)
                                    : isMadeOfWindows(producer->getResult(0));

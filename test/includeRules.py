@@ -32,7 +32,7 @@ RULES = [
     # codegen/Compiler.h declares the doors and names neither MLIR nor LLVM.
     ("frontend/", ("runtime/", "frontend/", "codegen/Compiler.h") + GRAPH + LIBRARIES),
     # Examples are programs of users.
-    ("docs/", ("runtime/include/", "frontend/include/")),
+    ("docs/", ("runtime/include/", "frontend/include/", "docs/examples/")),
     ("tools/", EVERYTHING),
     ("test/", EVERYTHING),
 ]

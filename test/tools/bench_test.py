@@ -139,7 +139,7 @@ class BenchTest(unittest.TestCase):
     def test_list_and_mistakes(self):
         listed = subprocess.run([BIN / "kiln-bench", "--list"], capture_output=True, text=True)
         names = [line.split()[0] for line in listed.stdout.splitlines()]
-        self.assertEqual((listed.returncode, names), (0, ["linear", "mlp", "gather_linear", "layer_norm", "minilm"]))
+        self.assertEqual((listed.returncode, names), (0, ["linear", "mlp", "gather_linear", "layer_norm", "conv2d", "minilm"]))
         for arguments in (["none", "f32", "."], ["linear", "f16", "."], ["linear", "f32", self.folder], ["linear"], ["--none"]):
             result = subprocess.run([BIN / "kiln-bench", *arguments], capture_output=True, text=True, input="")
             self.assertEqual((result.returncode, result.stderr.count("\n")), (2, 1), result.stderr)

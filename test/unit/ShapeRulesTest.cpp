@@ -40,7 +40,7 @@ TEST(ShapeRules, OperandsShareTheDevice) {
 }
 
 TEST(ShapeRules, SizesBeyondInt64) {
-  Inferred inferred = infer("concat", {f32({INT64_MAX}), f32({1})}, axis(0));
+  Inferred inferred = infer("concat", {b1({INT64_MAX}), b1({1})}, axis(0));
   EXPECT_EQ(inferred.error, ErrorKind::value);
   EXPECT_THAT(inferred.message, testing::StartsWith("overflow of int64"));
 }

@@ -113,12 +113,12 @@ TEST(Compile, SaysWhatAnOperationNeededOfSizes) {
   };
   EXPECT_EQ(refusal(48, 48), "");
   EXPECT_EQ(refusal(3, 3), "");
-  EXPECT_THAT(refusal(60, 60), HasSubstr("[slice] needs seq <= 48, but seq is 60 (argument 0, "
+  EXPECT_THAT(refusal(60, 60), HasSubstr("x [48, 3] f32: needs seq <= 48, but seq is 60 (argument 0, "
                                          "dim 0) (at CompileTest.cpp:"));
-  EXPECT_THAT(refusal(10, 7), HasSubstr("[slice] needs seq <= rows, but rows is 7 (argument 1, dim "
+  EXPECT_THAT(refusal(10, 7), HasSubstr("x [rows, 3] f32: needs seq <= rows, but rows is 7 (argument 1, dim "
                                         "0), seq is 10 (argument 0, dim 0) (at CompileTest.cpp:"));
-  EXPECT_THAT(refusal(1, 7), HasSubstr("[slice] needs 2 <= seq, but seq is 1 (argument 0, dim 0)"));
-  EXPECT_THAT(refusal(2, 7), HasSubstr("[max] needs 3 <= seq, but seq is 2 (argument 0, dim 0)"));
+  EXPECT_THAT(refusal(1, 7), HasSubstr("needs 2 <= seq, but seq is 1 (argument 0, dim 0)"));
+  EXPECT_THAT(refusal(2, 7), HasSubstr("needs 3 <= seq, but seq is 2 (argument 0, dim 0)"));
 }
 
 TEST(Compile, ContentsAreNotKnownWhileTracing) {
