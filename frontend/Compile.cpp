@@ -120,13 +120,17 @@ std::vector<Requirement> requirementsOf(const PendingGraph &pending,
       if (std::find(promised.begin(), promised.end(), assumption) != promised.end())
         continue;
       const std::string &note = node->assumptionNotes[i];
+      // An equality speaks for itself; of a bound it helps to see what is needed, too.
+      bool isEquality = assumption.kind == Constraint::Kind::between &&
+                        assumption.low == assumption.high && !note.empty();
       bool isWorded = !node->requirement.empty();
+      std::string message = isWorded       ? node->requirement
+                            : isEquality   ? note
+                            : note.empty() ? fmt::format("[{}]", node->op)
+                                           : note + ":";
       assumption.dim = assumption.dim.substitute(names);
-      result.push_back({std::move(assumption),
-                        isWorded       ? node->requirement
-                        : note.empty() ? fmt::format("[{}]", node->op)
-                                       : note + ":",
-                        isWorded, node->where});
+      result.push_back(
+          {std::move(assumption), std::move(message), isWorded || isEquality, node->where});
     }
   return result;
 }
