@@ -206,7 +206,10 @@ Bound BoundRules::step(const ir::Node &node) {
     return std::nullopt;
   Id x = real(node.operands[0]), error = *bound(node.operands[0]);
   Id steps = sub(op(node.op, {add(x, error)}), op(node.op, {sub(x, error)}));
-  return pick(op("eq", {error, number(0)}), number(0), orInfinite(steps));
+  // A number whose sign is not known may become either zero.
+  Id isZero = op("eq", {op(node.op, {x}), number(0)});
+  Id sign = pick(isZero, number(unitOfZero(node.type.dtype)), number(0));
+  return pick(op("eq", {error, number(0)}), number(0), larger(sign, orInfinite(steps)));
 }
 
 namespace {

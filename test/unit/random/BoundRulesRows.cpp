@@ -213,7 +213,14 @@ Bound BoundRules::matmul(const ir::Node &node) {
     carry(bound(x), true, *bound(y));
   Id n = size(graph.type(x).shape[-1]);
   Id added = accumulated(node, n, productOf(finitePart(real(x)), finitePart(real(y))));
-  return rounded(node, productOf(real(x), real(y)), carried, added);
+  Id exact = productOf(real(x), real(y));
+  // With a bias behind it a product of 16-bit floats is rounded once (docs/spec.md#linear): what
+  // overflows by itself may be finite there.
+  if (DType dtype = node.type.dtype; dtype == DType::float16 || dtype == DType::bfloat16) {
+    Id isTooLarge = op("gt", {abs(exact), number(dtype == DType::float16 ? 65504 : 0x1.fep127)});
+    added = pick(op("and", {isTooLarge, isFinite(exact)}), number(infinity), added);
+  }
+  return rounded(node, exact, carried, added);
 }
 
 /// As a softmax of scores, whose errors are those of a product, and a product: a weighted mean of
