@@ -42,9 +42,11 @@ Value permuted(OpBuilder &b, Location loc, Value value, ArrayRef<int64_t> axes) 
 /// A scalar constant, of a float or an integer type.
 Value scalar(OpBuilder &b, Location loc, Type element, double number) {
   auto type = RankedTensorType::get({}, element);
-  Attribute value = b.getIntegerAttr(b.getI64Type(), static_cast<int64_t>(number));
+  Attribute value;
   if (auto floats = dyn_cast<FloatType>(element))
     value = b.getFloatAttr(floats, number);
+  else
+    value = b.getIntegerAttr(b.getI64Type(), static_cast<int64_t>(number));
   return ir::ConstantOp::create(b, loc, DenseElementsAttr::get(type, value));
 }
 

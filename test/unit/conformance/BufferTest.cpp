@@ -33,8 +33,9 @@ struct OtherArray {
     void *aligned = array->storage.data();
     std::size_t space = array->storage.size();
     std::align(64, 1, aligned, space);
-    std::memcpy(static_cast<unsigned char *>(aligned) + offset, values.data(),
-                values.size() * sizeof(T));
+    if (!values.empty())
+      std::memcpy(static_cast<unsigned char *>(aligned) + offset, values.data(),
+                  values.size() * sizeof(T));
     int64_t stride = 1;
     for (std::size_t i = dims.size(); i-- > 0;) {
       array->shape[i] = dims[i];
