@@ -74,10 +74,10 @@ constexpr const char *manyReferences = R"mlir(
 )mlir";
 
 int64_t expectedResult(int which, const float *in) {
-  int64_t address = reinterpret_cast<int64_t>(in);
-  int64_t values[] = {2, address * address, -2, 49, 12, 5 << 7};
-  int64_t value = which >= 0 && which < 6 ? values[which] : -1;
-  return which & 1 ? 3 * value : -value;
+  auto address = reinterpret_cast<uint64_t>(in); // the code's arithmetic wraps
+  uint64_t values[] = {2, address * address, uint64_t(-2), 49, 12, 5 << 7};
+  uint64_t value = which >= 0 && which < 6 ? values[which] : uint64_t(-1);
+  return static_cast<int64_t>(which & 1 ? 3 * value : -value);
 }
 
 std::string failureOf(llvm::StringRef text, const Target &target) {
