@@ -1,7 +1,6 @@
 //===- main.cpp - kiln-encode: lines of text to embeddings --------------------===//
 
 #include <algorithm>
-#include <csignal>
 #include <exception>
 #include <filesystem>
 #include <iostream>
@@ -15,28 +14,12 @@
 #include "LineReader.h"
 #include "Nearest.h"
 #include "Progress.h"
+#include "tools/common/Interrupt.h"
 #include "tools/common/text/Utf8.h"
 
 using namespace kiln::tools;
 
 namespace {
-volatile std::sig_atomic_t interruptedBy = 0; // The signal's number.
-
-/// The first signal ends the work in good order, which removes temporary files.
-void catchSignals() {
-  struct sigaction action{};
-  action.sa_handler = [](int signal) { interruptedBy = signal; };
-  action.sa_flags = SA_RESETHAND; // The second one ends the process. And reads are not restarted.
-  for (int signal : {SIGINT, SIGTERM, SIGHUP})
-    sigaction(signal, &action, nullptr);
-  std::signal(SIGXFSZ, SIG_IGN); // A file that grows beyond the limit is then an error like others.
-}
-
-void stopIfInterrupted() {
-  if (interruptedBy)
-    throw kiln::Error("interrupted");
-}
-
 /// How much is read before it is sorted by length and encoded: what bounds the memory.
 constexpr size_t kWindowLines = 1024;
 constexpr size_t kWindowBytes = 8 << 20;
@@ -143,8 +126,8 @@ int main(int argc, char **argv) {
   } catch (const std::exception &error) {
     failure = error.what();
   }
-  if (interruptedBy)
-    return 128 + interruptedBy; // As a shell reports it.
+  if (int signal = interruptedBy())
+    return 128 + signal; // As a shell reports it.
   std::replace(failure.begin(), failure.end(), '\n', ' ');
   std::cerr << "kiln-encode: " << failure << '\n';
   return 2;
