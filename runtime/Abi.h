@@ -9,7 +9,7 @@
 extern "C" {
 #endif
 
-#define KILN_ABI_VERSION 2
+#define KILN_ABI_VERSION 3
 
 /* Clang's function sanitizer looks for a signature in front of what is called; compiled code has
    none. For functions that call it. */
@@ -44,6 +44,16 @@ struct KilnRuntime {
   void (*indexError)(const KilnRuntime *runtime, int64_t site, int64_t index, int64_t position,
                      int64_t bound);
   const KilnMath *math; // offset 32
+  int64_t rank;         // offset 40: of this call among its ranks; 0 where there is one
+  /// offset 48. Sums `count` elements of `dtype` (kiln::DType's number) over all ranks, in the
+  /// order of the ranks: the same bits on each. `in` may be `out`. All ranks make the same calls in
+  /// the same order, outside of parallel bodies. When a rank has failed, `out` holds anything.
+  void (*allReduce)(const KilnRuntime *runtime, const void *in, void *out, int64_t count,
+                    int64_t dtype);
+  /// offset 56. out[o][r] = in[o] of rank r: `outer` runs of `innerBytes` bytes each. `in` and
+  /// `out` do not overlap. Otherwise as allReduce.
+  void (*allGather)(const KilnRuntime *runtime, const void *in, void *out, int64_t outer,
+                    int64_t innerBytes);
 };
 
 /// An artifact's one entry. `buffers`: inputs in order (arguments and packed weights), outputs,
