@@ -2,6 +2,7 @@
 
 #include "frontend/CompiledState.h"
 #include "frontend/Evaluate.h"
+#include "frontend/FoldTables.h"
 #include "frontend/GraphScope.h"
 #include "frontend/PendingGraph.h"
 #include "frontend/SizeNames.h"
@@ -218,6 +219,22 @@ Recorded recordGraph(const std::vector<std::shared_ptr<Node>> &arguments,
   return recorded;
 }
 
+/// Runs what `foldTables` took out of the graph.
+static std::vector<runtime::TensorValue>
+makeTables(const FoldedTables &folded, const PendingGraph &pending, CompiledState &state) {
+  Clock::time_point start = Clock::now();
+  std::vector<const runtime::TensorValue *> inputs;
+  for (std::size_t input : folded.loadInputs)
+    inputs.push_back(&pending.leaves[input]->value);
+  std::vector<runtime::TensorValue> tables =
+      compileThroughCache(folded.load, state.request).executable->run(inputs);
+  state.stats.foldedTables = static_cast<int64_t>(tables.size());
+  for (const runtime::TensorValue &table : tables)
+    state.stats.foldedBytes += static_cast<int64_t>(table.buffer->sizeBytes());
+  state.stats.foldSeconds = secondsSince(start);
+  return tables;
+}
+
 std::shared_ptr<const CompiledState>
 compileRecorded(const std::vector<std::shared_ptr<Node>> &arguments,
                 const std::vector<std::shared_ptr<Node>> &results, const NamedTensors &parameters,
@@ -225,7 +242,11 @@ compileRecorded(const std::vector<std::shared_ptr<Node>> &arguments,
   auto state = std::make_shared<CompiledState>();
   Recorded recorded = recordGraph(arguments, results, parameters, name, options);
   const PendingGraph &pending = recorded.pending;
-  state->graph = std::move(recorded.graph);
+  FoldedTables folded;
+  if (options.foldTables)
+    folded = foldTables(recorded.graph);
+  bool folds = !folded.load.outputs.empty();
+  state->graph = std::move(folds ? folded.main : recorded.graph);
   state->stats.subgraphCalls = static_cast<int64_t>(state->graph.segments.size());
   for (const ir::Segment &segment : state->graph.segments)
     state->stats.subgraphs =
@@ -241,18 +262,25 @@ compileRecorded(const std::vector<std::shared_ptr<Node>> &arguments,
   state->stats.traceSeconds = secondsSince(start);
 
   runtime::CachedExecutable found;
+  std::vector<runtime::TensorValue> tables;
+  std::vector<const runtime::TensorValue *> weights;
   try {
     found = compileThroughCache(state->graph, state->request);
+    start = Clock::now();
+    makeLazyLeaves(pending);
+    if (folds)
+      tables = makeTables(folded, pending, *state);
   } catch (const Error &) {
     rethrowWith([&](const std::string &message) {
       return completed(withLocations(message, state->locations), "compile", options.where);
     });
   }
-  start = Clock::now();
-  makeLazyLeaves(pending);
-  std::vector<const runtime::TensorValue *> weights;
   for (std::size_t i = arguments.size(); i < pending.leaves.size(); ++i)
-    weights.push_back(&pending.leaves[i]->value);
+    if (!folds ||
+        std::find(folded.mainInputs.begin(), folded.mainInputs.end(), i) != folded.mainInputs.end())
+      weights.push_back(&pending.leaves[i]->value);
+  for (const runtime::TensorValue &table : tables)
+    weights.push_back(&table);
   state->bound = found.executable->bindWeights(weights);
   state->stats.compileSeconds = found.compileSeconds;
   state->stats.loadSeconds = found.loadSeconds + secondsSince(start);

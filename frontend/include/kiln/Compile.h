@@ -30,6 +30,11 @@ struct CompileOptions {
   std::vector<std::string> disabledPasses{};
   /// Whether each definition of a `subgraph` is compiled once; else its operations as any others.
   bool subgraphs = true;
+  /// Where rows of a table are gathered and go through products with weights (then biases,
+  /// activations, norms), makes that of the whole table once, when the model is compiled: a call
+  /// then only fetches rows. Takes the memory of the tables that this makes (stats().foldedBytes)
+  /// and the time (foldSeconds). Results are the same, bit for bit.
+  bool foldTables = false;
   /// If not empty: a folder that gets the IR after every phase, where the model is compiled and not
   /// found in a cache. No part of the cache's key. Errors: IoError if it cannot be written.
   std::string dumpDir{};
@@ -53,6 +58,9 @@ struct CompileStats {
   KernelNames kernels;
   int64_t subgraphs = 0;     // definitions of subgraphs: what differs in more than its operands
   int64_t subgraphCalls = 0; // calls of them
+  int64_t foldedTables = 0;  // CompileOptions::foldTables: how many were made,
+  int64_t foldedBytes = 0;   // what they hold,
+  double foldSeconds = 0;    // and how long that took; a part of loadSeconds
   CacheHit cacheHit = CacheHit::none;
   std::string missReason; // empty on a hit
 };
