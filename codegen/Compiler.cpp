@@ -54,8 +54,13 @@ public:
         return fail(ErrorKind::value, "no pass \"" + pass + "\" can be switched off; these can: " +
                                           llvm::join(passes::optionalPasses(), ", "));
 
+    if (request.ranks < 1)
+      return fail(ErrorKind::value, std::to_string(request.ranks) + " ranks");
+
     OwningOpRef<ModuleOp> module;
     timed("import", [&] { module = ir::importGraph(graph, context); });
+    if (request.ranks != 1)
+      (*module)->setAttr(ir::ranksAttrName, Builder(&context).getI64IntegerAttr(request.ranks));
     if (request.captureStages.size() && failed(verify(*module)))
       return fail(ErrorKind::compile, errors);
     if (!capture("import", *module))
@@ -147,6 +152,11 @@ private:
     build(pm);
     LogicalResult ran = failure();
     timed(name, [&] { ran = pm.run(module); });
+    if (failed(ran) && StringRef(errors).starts_with("[partition] ")) { // by the user's wish
+      result.error = ErrorKind::value;
+      result.message = errors;
+      return false;
+    }
     if (failed(ran))
       return fail(ErrorKind::compile, errors.empty() ? "phase " + name + " failed" : errors);
     return capture(name, module);
@@ -159,6 +169,7 @@ private:
     auto text = [](Attribute attribute) { return cast<StringAttr>(attribute).str(); };
     runtime::Artifact &artifact = result.artifact;
     artifact.target = target.name;
+    artifact.ranks = request.ranks;
     artifact.constraints = ir::allConstraints(graph);
     for (Attribute symbol : list("symbols"))
       artifact.symbols.push_back(text(symbol));
@@ -166,7 +177,8 @@ private:
       runtime::ArtifactInput described;
       described.isWeight = input.role == ir::Input::Role::weight;
       described.name = input.name;
-      described.type = input.type;
+      described.type = ir::localType(input, request.ranks);
+      described.shardAxis = input.shardAxis;
       for (Attribute packing : cast<ArrayAttr>(packings)) {
         auto parsed = parsePacking(text(packing));
         if (!parsed)

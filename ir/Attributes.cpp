@@ -34,11 +34,42 @@ LogicalResult KilnDialect::verifyOperationAttribute(Operation *op, NamedAttribut
   }
   if (named.getName() == kernelAttrName && !llvm::isa<FunctionOpInterface>(op))
     return op->emitError() << kernelAttrName << " may stand on functions only";
+  if (named.getName() == ranksAttrName) {
+    auto ranks = llvm::dyn_cast<IntegerAttr>(named.getValue());
+    if (!llvm::isa<ModuleOp>(op) || !ranks || !ranks.getType().isSignlessInteger(64) ||
+        ranks.getInt() < 1)
+      return op->emitError() << ranksAttrName << " is a positive number, on a module";
+  }
+  return success();
+}
+
+/// `kiln.shard = <axis>` of a weight, and `kiln.whole = <size>` beside it.
+static LogicalResult verifyShard(Operation *op, unsigned argument, NamedAttribute named) {
+  auto function = llvm::dyn_cast<FunctionOpInterface>(op);
+  auto number = llvm::dyn_cast<IntegerAttr>(named.getValue());
+  auto type = function ? llvm::dyn_cast<RankedTensorType>(function.getArgumentTypes()[argument])
+                       : RankedTensorType();
+  auto refuse = [&](const char *reason) {
+    return op->emitError() << named.getName().getValue() << " of argument " << argument << reason;
+  };
+  if (!type || !number || !number.getType().isSignlessInteger(64))
+    return refuse(" is no 64-bit integer, on a tensor");
+  auto axis = function.getArgAttrOfType<IntegerAttr>(argument, shardAttrName);
+  if (named.getName() == wholeAttrName && !axis)
+    return refuse(" is there without kiln.shard");
+  if (named.getName() == shardAttrName &&
+      (number.getInt() < 0 || number.getInt() >= type.getRank()))
+    return refuse(" is no axis of it");
+  auto role = function.getArgAttrOfType<StringAttr>(argument, roleAttrName);
+  if (!role || role.getValue() != "weight")
+    return refuse(": only weights are split");
   return success();
 }
 
 LogicalResult KilnDialect::verifyRegionArgAttribute(Operation *op, unsigned, unsigned argument,
                                                     NamedAttribute named) {
+  if (named.getName() == shardAttrName || named.getName() == wholeAttrName)
+    return verifyShard(op, argument, named);
   if (named.getName() != roleAttrName)
     return success();
   auto role = llvm::dyn_cast<StringAttr>(named.getValue());

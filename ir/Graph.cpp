@@ -143,10 +143,24 @@ private:
 };
 
 std::string roleText(const Input &input) {
-  return input.role == Input::Role::weight ? "weight" : "argument";
+  std::string role = input.role == Input::Role::weight ? "weight" : "argument";
+  return input.shardAxis ? role + " split " + std::to_string(*input.shardAxis) : role;
 }
 
 } // namespace
+
+TensorType localType(const Input &input, int64_t ranks) {
+  if (!input.shardAxis || ranks == 1)
+    return input.type;
+  std::vector<Dim> dims = input.type.shape.vec();
+  int64_t axis = *input.shardAxis;
+  if (axis < 0 || axis >= input.type.rank() || !dims[static_cast<std::size_t>(axis)].isStatic())
+    throw ValueError("\"" + input.name + "\" " + input.type.str() + " cannot be split along axis " +
+                     std::to_string(axis));
+  Dim &dim = dims[static_cast<std::size_t>(axis)];
+  dim = partSize(dim.value(), ranks);
+  return {input.type.dtype, Shape(std::move(dims)), input.type.device};
+}
 
 std::vector<SegmentUse> segmentUses(const Graph &graph) {
   constexpr auto nowhere = std::numeric_limits<std::size_t>::max();

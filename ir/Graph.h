@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -61,8 +62,21 @@ struct Input {
   enum class Role : uint8_t { argument, weight };
   Role role = Role::argument;
   std::string name; // for messages: "argument 0", "encoder.layer.0.weight"
-  TensorType type;
+  TensorType type;  // of the whole, where it is split
+  /// Of a weight whose parts lie on several devices: the axis along which it is split over the
+  /// ranks of runtime::CompileRequest.
+  std::optional<int64_t> shardAxis = {};
 };
+
+/// Of each rank's part of `size` elements; the last parts may have fewer.
+constexpr int64_t partSize(int64_t size, int64_t ranks) {
+  return size / ranks + (size % ranks != 0);
+}
+
+/// The type of each rank's part of an input: ceil(size / ranks) along the axis of a split one, the
+/// last parts filled up with zeros; of any other the type itself.
+/// Errors: ValueError that names the input, if that axis is none of it or of symbolic size.
+TensorType localType(const Input &input, int64_t ranks);
 
 struct Node {
   std::string op; // "matmul"

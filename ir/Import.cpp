@@ -74,6 +74,9 @@ func::FuncOp Importer::createMain() {
     if (input.type.device != CPU())
       named.push_back(
           builder.getNamedAttr(deviceAttrName, builder.getStringAttr(input.type.device.str())));
+    if (input.shardAxis)
+      named.push_back(
+          builder.getNamedAttr(shardAttrName, builder.getI64IntegerAttr(*input.shardAxis)));
     attributes.push_back(builder.getDictionaryAttr(named));
   }
   main.setArgAttrsAttr(builder.getArrayAttr(attributes));

@@ -23,7 +23,10 @@ static void checkIndices(const std::string &op, const Array &indices, int64_t bo
 static Results gather(const OpCall &call) {
   const Array &table = call.operand(0), &indices = call.operand(1);
   auto axis = static_cast<size_t>(call.axis());
-  checkIndices("gather", indices, table.sizes[axis]);
+  int64_t rows = table.sizes[axis];
+  bool isPart = call.attributes.find("total") != nullptr;
+  checkIndices("gather", indices, call.attributes.getOr<int64_t>("total", rows));
+  int64_t first = isPart ? call.rank * rows : 0; // the row that the table begins with
   // Along the indices' axes table stands still; a row's place is then added.
   Sizes strides = stridesOf(table.sizes);
   int64_t stride = strides[axis];
@@ -39,9 +42,11 @@ static Results gather(const OpCall &call) {
 
   Sizes sizes = call.result().sizes;
   Sizes offsets = offsetsOf(sizes, strides), positions = offsetsOf(sizes, which);
+  Array result = call.result(); // zeros
   for (size_t i = 0; i < offsets.size(); ++i)
-    offsets[i] += indices.integerAt(positions[i]) * stride;
-  return moved(call, offsets);
+    if (int64_t row = indices.integerAt(positions[i]) - first; row >= 0 && row < rows)
+      result.values[i] = table.values[static_cast<size_t>(offsets[i] + row * stride)];
+  return {result};
 }
 
 /// Puts `update` into an element, or combines the two as the attribute `reduction` says.

@@ -50,8 +50,8 @@ static Results cast(const OpCall &call) {
 OpFunction findOpFunction(std::string_view op) {
   static const auto functions = [] {
     std::map<std::string_view, OpFunction> all{{"select", select}, {"cast", cast}};
-    for (auto family :
-         {movementFunctions(), indexedFunctions(), rowFunctions(), productFunctions()})
+    for (auto family : {movementFunctions(), indexedFunctions(), rankFunctions(), rowFunctions(),
+                        productFunctions()})
       all.insert(family.begin(), family.end());
     return all;
   }();
@@ -68,10 +68,10 @@ static Shape evaluate(const Shape &shape, const DimBindings &dims) {
   return Shape(std::span<const int64_t>(shape.evaluate(dims)));
 }
 
-Results evaluateOp(mlir::Operation *op, std::span<const ArrayPtr> operands,
-                   const DimBindings &dims) {
+Results evaluateOp(mlir::Operation *op, std::span<const ArrayPtr> operands, const DimBindings &dims,
+                   int64_t rank) {
   std::string_view name(op->getName().stripDialect());
-  OpCall call{op, operands, {}, {}};
+  OpCall call{op, operands, {}, {}, rank};
   for (const auto &[attribute, value] : attributesOf(op)) {
     const Shape *shape = std::get_if<Shape>(&value);
     call.attributes.set(attribute, shape ? Attribute(evaluate(*shape, dims)) : value);

@@ -4,6 +4,7 @@
 
 #include "ir/Traits.h"
 #include "kiln/Dim.h"
+#include "kiln/Shape.h"
 
 #include "mlir/Bytecode/BytecodeOpInterface.h"
 #include "mlir/IR/BuiltinAttributes.h"
@@ -29,6 +30,12 @@ inline constexpr llvm::StringLiteral roleAttrName = "kiln.role";     // "argumen
 inline constexpr llvm::StringLiteral nameAttrName = "kiln.name";     // for messages
 inline constexpr llvm::StringLiteral deviceAttrName = "kiln.device"; // "gpu:0"; absent: CPU(0)
 inline constexpr llvm::StringLiteral constraintsAttrName = "kiln.constraints"; // of the module
+/// Of the module: how many devices run the program at the same time; absent: 1.
+inline constexpr llvm::StringLiteral ranksAttrName = "kiln.ranks";
+/// Of a weight: the axis along which it is split over the ranks.
+inline constexpr llvm::StringLiteral shardAttrName = "kiln.shard";
+/// Of a weight that is split already: its size along that axis as a whole.
+inline constexpr llvm::StringLiteral wholeAttrName = "kiln.whole";
 } // namespace kiln::ir
 
 #include "ir/KilnDialect.h.inc"

@@ -203,9 +203,15 @@ def Kiln_ConcatOp : Kiln_TypedOp<"concat"> {
 
 def Kiln_GatherOp : Kiln_TypedOp<"gather"> {
   let summary = "table rows (along an axis) by index; an index outside is an IndexError";
-  let arguments = (ins Kiln_Tensor:$table, Kiln_Tensor:$indices, I64Attr:$axis);
+  let arguments = (ins Kiln_Tensor:$table, Kiln_Tensor:$indices, I64Attr:$axis,
+                       OptionalAttr<I64Attr>:$total);
   let assemblyFormat = [{
-    $table `[` $indices `]` `axis` $axis attr-dict `:` functional-type(operands, $result)
+    $table `[` $indices `]` `axis` $axis (`total` $total^)? attr-dict
+    `:` functional-type(operands, $result)
+  }];
+  let moreDeclarations = [{
+    /// What the table is a part of: its type with `total` for the axis.
+    ::kiln::TensorType wholeTableType();
   }];
 }
 
@@ -310,6 +316,32 @@ def Kiln_AttentionOp : Kiln_TypedOp<"attention"> {
     $q `,` $k `,` $v (`mask` $mask^)? `scale` $scale (`layout` $layout^)? attr-dict
     `:` functional-type(operands, $result)
   }];
+}
+
+//===----------------------------------------------------------------------===//
+// Ranks: a program that several devices run at the same time, made by kiln-partition
+//===----------------------------------------------------------------------===//
+
+def Kiln_AllReduceOp : Kiln_TypedOp<"all_reduce"> {
+  let summary = "the values that x has on all ranks, combined";
+  let arguments = (ins Kiln_Tensor:$x, StrAttr:$reduction);
+  let assemblyFormat = "$x $reduction attr-dict `:` custom<ElementTypes>(type($x), type($result))";
+}
+
+class Kiln_RanksOp<string mnemonic, list<Trait> traits = []> : Kiln_TypedOp<mnemonic, traits> {
+  let arguments = (ins Kiln_Tensor:$x, I64Attr:$axis, I64Attr:$ranks);
+  let assemblyFormat = [{
+    $x `axis` $axis `ranks` $ranks attr-dict `:` type($x) `->` type($result)
+  }];
+}
+
+def Kiln_AllGatherOp : Kiln_RanksOp<"all_gather"> {
+  let summary = "the values that x has on all ranks, one behind the other along an axis";
+}
+
+// A view, but one whose place depends on the rank: no fold knows it.
+def Kiln_LocalSliceOp : Kiln_RanksOp<"local_slice", [Kiln_View]> {
+  let summary = "this rank's one of the equal parts of x along an axis";
 }
 
 //===----------------------------------------------------------------------===//

@@ -66,6 +66,20 @@ static LogicalResult verifyResults(Operation *op, const Attributes &attributes) 
 LogicalResult verifyTyped(Operation *op) { return verifyResults(op, attributesOf(op)); }
 
 //===----------------------------------------------------------------------===//
+// gather
+//===----------------------------------------------------------------------===//
+
+TensorType GatherOp::wholeTableType() {
+  TensorType table = toTensorType(getTable().getType());
+  if (std::optional<uint64_t> total = getTotal()) {
+    std::vector<Dim> dims = table.shape.vec();
+    dims[getAxis()] = static_cast<int64_t>(*total);
+    table.shape = Shape(std::move(dims));
+  }
+  return table;
+}
+
+//===----------------------------------------------------------------------===//
 // linear
 //===----------------------------------------------------------------------===//
 

@@ -100,6 +100,10 @@ std::vector<TensorType> gather(const Use &use);
 std::vector<TensorType> scatter(const Use &use);
 std::vector<TensorType> gatherElements(const Use &use);
 std::vector<TensorType> scatterElements(const Use &use);
+// Ranks
+std::vector<TensorType> allReduce(const Use &use);
+std::vector<TensorType> allGather(const Use &use);
+std::vector<TensorType> localSlice(const Use &use);
 // Products
 std::vector<TensorType> matmul(const Use &use);
 std::vector<TensorType> linear(const Use &use);

@@ -12,6 +12,10 @@ std::vector<TensorType> gather(const Use &use) {
   if (!isInteger(indices.dtype))
     fail(ErrorKind::value, "C2", "indices must be integers: {}", show("indices", indices));
   int64_t axis = axisOf(use, table, "table", "C3");
+  if (const Attribute *total = use.attributes.find("total");
+      total && !assumeNonNegative(use, Dim(std::get<int64_t>(*total)) - table.shape[axis]))
+    fail(ErrorKind::value, "C5", "a part of a table of {} entries has more along axis {}: {}",
+         std::get<int64_t>(*total), axis, show("table", table));
   Shape front = concatenate(leading(table.shape, axis), indices.shape.vec());
   return {{table.dtype, concatenate(front.vec(), trailing(table.shape, axis + 1)), table.device}};
 }

@@ -37,11 +37,12 @@ struct Packing {
 struct ArtifactInput {
   bool isWeight = false;
   std::string name; // for messages
-  TensorType type;
+  TensorType type;  // of one rank's part, where the input is split
   /// One entry buffer for each distinct packing that the kernels want of this input, in order;
   /// an empty list is one Packing::none. Unpacked inputs are aligned to their element size, all
   /// other buffers to 64 bytes.
   std::vector<Packing> packings;
+  std::optional<int64_t> shardAxis = {}; // the axis along which it is split over the ranks
 };
 
 struct ArtifactOutput {
@@ -58,6 +59,9 @@ struct IndexSite {
 
 struct Artifact {
   std::string key; // 32 hex digits
+  /// How many devices run the one program at the same time, each with its parts of split inputs
+  /// and the whole of all others. All have the same outputs.
+  int64_t ranks = 1;
   std::string compilerVersion;
   std::string target;               // canonical features, see HostCpu
   std::vector<std::string> symbols; // order of the entry's dims
@@ -78,6 +82,7 @@ struct Artifact {
 struct CompileRequest {
   std::string target = "native";           // Target::byName
   std::vector<std::string> disabledPasses; // "kiln-fuse-epilogue", …: switches them off
+  int64_t ranks = 1;                       // devices over which ir::Input::shardAxis splits
   std::string dumpDir;                     // not part of the key: IR after every phase
   std::vector<std::string> captureStages;  // not part of the key: see CompileResult::stages
 };

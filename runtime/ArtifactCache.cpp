@@ -27,8 +27,9 @@ std::string artifactKey(std::string_view graphText, const CompileRequest &reques
   static const std::string native = cpuKey(hostCpuFeatures());
   std::vector<std::string> disabled = request.disabledPasses;
   std::sort(disabled.begin(), disabled.end());
+  std::string ranks = std::to_string(request.ranks);
   std::vector<std::string_view> parts = {
-      compiler, request.target == "native" ? native : request.target, graphText};
+      compiler, request.target == "native" ? native : request.target, graphText, ranks};
   parts.insert(parts.end(), disabled.begin(), disabled.end());
   return hashKey(parts);
 }

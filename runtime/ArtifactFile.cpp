@@ -33,6 +33,8 @@ constexpr std::size_t checksumOffset = offsetof(Header, checksumHigh);
 /// A longer text of a dim would be nothing that a program wrote.
 constexpr std::size_t maxDimChars = 4096;
 constexpr uint32_t maxRank = 64;
+/// More devices than a machine has.
+constexpr int64_t maxRanks = 1024;
 
 Checksum fileChecksum(std::span<const std::byte> file) {
   std::span<const std::byte> parts[] = {file.first(checksumOffset), file.subspan(sizeof(Header))};
@@ -146,6 +148,7 @@ std::vector<std::byte> writeMetadata(const Artifact &artifact) {
   w.string(artifact.key);
   w.string(artifact.compilerVersion);
   w.string(artifact.target);
+  w.number(artifact.ranks);
   w.list(artifact.symbols, [&](const std::string &symbol) { w.string(symbol); });
   w.list(artifact.inputs, [&](const ArtifactInput &input) {
     w.number(static_cast<uint8_t>(input.isWeight));
@@ -155,6 +158,7 @@ std::vector<std::byte> writeMetadata(const Artifact &artifact) {
       w.number(static_cast<uint8_t>(packing.kind));
       w.number(packing.panel);
     });
+    w.number(input.shardAxis.value_or(-1));
   });
   w.list(artifact.outputs, [&](const ArtifactOutput &output) {
     w.type(output.type);
@@ -184,8 +188,11 @@ Artifact readMetadata(std::span<const std::byte> bytes, uint64_t codeBytes) {
   artifact.key = r.string("key");
   artifact.compilerVersion = r.string("compilerVersion");
   artifact.target = r.string("target");
+  artifact.ranks = r.choice<int64_t>(maxRanks + 1, "ranks");
+  if (artifact.ranks == 0)
+    Reader::fail("ranks", "nobody would run it");
   r.list("symbols", 4, [&](const std::string &at) { artifact.symbols.push_back(r.string(at)); });
-  r.list("inputs", 19, [&](const std::string &at) {
+  r.list("inputs", 27, [&](const std::string &at) {
     ArtifactInput &input = artifact.inputs.emplace_back();
     input.isWeight = r.flag(at + ".isWeight");
     input.name = r.string(at + ".name");
@@ -197,6 +204,11 @@ Artifact readMetadata(std::span<const std::byte> bytes, uint64_t codeBytes) {
         Reader::fail(item + ".panel", fmt::format("{} is no size of a panel", panel));
       input.packings.push_back({kind, panel});
     });
+    if (auto axis = r.number<int64_t>(at + ".shardAxis"); axis != -1) {
+      if (axis < 0 || axis >= input.type.rank() || !input.isWeight)
+        Reader::fail(at + ".shardAxis", fmt::format("{} is no axis of a weight", axis));
+      input.shardAxis = axis;
+    }
   });
   auto inputs = static_cast<uint32_t>(artifact.inputs.size());
   r.list("outputs", 15, [&](const std::string &at) {

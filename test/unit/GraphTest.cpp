@@ -80,7 +80,7 @@ TEST(Graph, CanonicalTextLeavesOutNamesAndPlaces) {
 }
 
 TEST(Graph, CanonicalTextTellsProgramsApart) {
-  std::vector<Graph> graphs(12, linearGraph());
+  std::vector<Graph> graphs(14, linearGraph());
   graphs[1].inputs[1].role = Input::Role::argument;
   graphs[2].inputs[0].type.shape = {"b", 2};
   graphs[3].inputs[0].type.device = CPU(1);
@@ -92,10 +92,25 @@ TEST(Graph, CanonicalTextTellsProgramsApart) {
   const Attribute values[] = {true, int64_t(1), 1.0};
   for (int i = 0; i < 3; ++i)
     graphs[static_cast<std::size_t>(9 + i)].nodes[1].attributes.set("v", values[i]);
+  graphs[12].inputs[1].shardAxis = 0;
+  graphs[13].inputs[1].shardAxis = 1;
   std::set<std::string> texts;
   for (const Graph &graph : graphs)
     texts.insert(canonicalText(graph));
   EXPECT_EQ(texts.size(), graphs.size());
+}
+
+TEST(Graph, LocalType) {
+  Input weight{Input::Role::weight, "table", TensorType(DType::float32, {9, "n"}, CPU()), 0};
+  EXPECT_EQ(localType(weight, 1).str(), "[9, n] f32");
+  EXPECT_EQ(localType(weight, 2).str(), "[5, n] f32");
+  EXPECT_EQ(localType(weight, 16).str(), "[1, n] f32");
+  weight.shardAxis.reset();
+  EXPECT_EQ(localType(weight, 2).str(), "[9, n] f32");
+  weight.shardAxis = 1;
+  EXPECT_THROW(localType(weight, 2), ValueError);
+  weight.shardAxis = 2;
+  EXPECT_THROW(localType(weight, 2), ValueError);
 }
 
 TEST(Graph, CanonicalTextTellsAttributesApart) {

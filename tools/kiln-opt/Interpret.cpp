@@ -83,14 +83,21 @@ struct InterpretPass : PassWrapper<InterpretPass, OperationPass<ModuleOp>> {
       main.emitError(evaluation.message);
       return signalPassFailure();
     }
-    for (auto [index, result] : llvm::enumerate(evaluation.results)) {
-      llvm::outs() << "result " << index << ": " << result.type.str() << " = ";
+    if (evaluation.byRank.empty())
+      print(evaluation.results, "");
+    for (auto [rank, results] : llvm::enumerate(evaluation.byRank))
+      print(results, "rank " + std::to_string(rank) + ", ");
+    llvm::outs().flush();
+    markAllAnalysesPreserved();
+  }
+
+  static void print(const std::vector<HostTensor> &results, const std::string &where) {
+    for (auto [index, result] : llvm::enumerate(results)) {
+      llvm::outs() << where << "result " << index << ": " << result.type.str() << " = ";
       int64_t next = 0;
       printElements(llvm::outs(), Array(result), 0, next);
       llvm::outs() << '\n';
     }
-    llvm::outs().flush();
-    markAllAnalysesPreserved();
   }
 
   /// Given contents say what names stand for; random contents take their sizes from there.
@@ -109,6 +116,12 @@ struct InterpretPass : PassWrapper<InterpretPass, OperationPass<ModuleOp>> {
     std::vector<HostTensor> arguments;
     for (unsigned i = 0; i < main.getNumArguments(); ++i) {
       TensorType type = ir::toTensorType(main.getArgumentTypes()[i]);
+      if (auto whole = main.getArgAttrOfType<IntegerAttr>(i, ir::wholeAttrName)) {
+        auto axis = main.getArgAttrOfType<IntegerAttr>(i, ir::shardAttrName).getInt();
+        std::vector<Dim> dims = type.shape.vec();
+        dims[static_cast<size_t>(axis)] = whole.getInt();
+        type.shape = Shape(std::move(dims));
+      }
       type.shape = Shape(std::span<const int64_t>(type.shape.evaluate(sizes)));
       auto given = main.getArgAttrOfType<DenseElementsAttr>(i, inputAttrName);
       arguments.push_back(given ? ir::toDenseData(given) : randomTensor(type, generator));

@@ -24,7 +24,9 @@ Artifact sampleArtifact() {
                      {true,
                       "encoder.weight",
                       TensorType(DType::bfloat16, {384, 384}, CPU(1)),
-                      {{Packing::Kind::rowPanels, 48}, {Packing::Kind::none, 0}}}};
+                      {{Packing::Kind::rowPanels, 48}, {Packing::Kind::none, 0}},
+                      1}};
+  artifact.ranks = 3;
   artifact.outputs = {{TensorType(DType::float32, {Dim("batch") * 4 + 1, 384}, CPU()), {}},
                       {TensorType(DType::int64, {"batch", "seq"}, CPU()), 0u}};
   artifact.constraints = {Dim("batch").between(1, 1024), Dim("seq").multipleOf(8)};
@@ -42,6 +44,7 @@ void expectEqual(const Artifact &a, const Artifact &b) {
   EXPECT_EQ(a.key, b.key);
   EXPECT_EQ(a.compilerVersion, b.compilerVersion);
   EXPECT_EQ(a.target, b.target);
+  EXPECT_EQ(a.ranks, b.ranks);
   EXPECT_EQ(a.symbols, b.symbols);
   ASSERT_EQ(a.inputs.size(), b.inputs.size());
   for (std::size_t i = 0; i < a.inputs.size(); ++i) {
@@ -49,6 +52,7 @@ void expectEqual(const Artifact &a, const Artifact &b) {
     EXPECT_EQ(a.inputs[i].name, b.inputs[i].name);
     EXPECT_EQ(a.inputs[i].type, b.inputs[i].type);
     EXPECT_EQ(a.inputs[i].packings, b.inputs[i].packings);
+    EXPECT_EQ(a.inputs[i].shardAxis, b.inputs[i].shardAxis);
   }
   ASSERT_EQ(a.outputs.size(), b.outputs.size());
   for (std::size_t i = 0; i < a.outputs.size(); ++i) {
@@ -151,7 +155,7 @@ TEST(ArtifactFile, ErrorsNameTheField) {
   };
   EXPECT_EQ(failure({}), "artifact: header: the file has only 0 bytes");
   EXPECT_EQ(changed(0, 0), "artifact: magic: this is no artifact");
-  EXPECT_EQ(changed(8, 7), "artifact: formatVersion: 7, this program reads 1");
+  EXPECT_EQ(changed(8, 7), "artifact: formatVersion: 7, this program reads 2");
   EXPECT_EQ(changed(12, 9),
             "artifact: abiVersion: 9, this program runs " + std::to_string(KILN_ABI_VERSION));
   EXPECT_THAT(changed(24, 1u << 30), testing::StartsWith("artifact: metadataBytes: "));
@@ -172,4 +176,11 @@ TEST(ArtifactFile, ErrorsNameTheField) {
             "artifact: inputs[1].packings[0].panel: 0 is no size of a panel");
   EXPECT_EQ(failureOf([](Artifact &a) { a.inputs[0].type.dtype = DType(77); }),
             "artifact: inputs[0].type.dtype: 77 is not below 13");
+  EXPECT_EQ(failureOf([](Artifact &a) { a.inputs[1].shardAxis = 2; }),
+            "artifact: inputs[1].shardAxis: 2 is no axis of a weight");
+  EXPECT_EQ(failureOf([](Artifact &a) { a.inputs[0].shardAxis = 0; }),
+            "artifact: inputs[0].shardAxis: 0 is no axis of a weight");
+  EXPECT_EQ(failureOf([](Artifact &a) { a.ranks = 0; }), "artifact: ranks: nobody would run it");
+  EXPECT_EQ(failureOf([](Artifact &a) { a.ranks = 5000; }),
+            "artifact: ranks: 5000 is not below 1025");
 }
