@@ -20,8 +20,8 @@ bool isElementwise(Operation *op) { return op->hasTrait<ir::KilnElementwise>(); 
 
 /// Moves or makes elements without computing: read in place by whatever needs them.
 bool isMovement(Operation *op) {
-  return isa<ir::BroadcastToOp, ir::PermuteOp, ir::SliceOp, ir::WindowsOp, ir::ConcatOp,
-             ir::GatherOp, ir::GatherElementsOp>(op);
+  return isa<ir::BroadcastToOp, ir::PermuteOp, ir::SliceOp, ir::LocalSliceOp, ir::WindowsOp,
+             ir::ConcatOp, ir::GatherOp, ir::GatherElementsOp>(op);
 }
 
 /// An elementwise operation or a movement: what may become part of a kernel, or one of its own.

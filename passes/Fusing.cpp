@@ -50,6 +50,8 @@ bool isRepeatable(Operation *op) {
   return isa_and_present<ir::ConstantOp, ir::IotaOp, ir::SizeOp>(op);
 }
 
+bool isCollective(Operation *op) { return isa_and_present<ir::AllReduceOp, ir::AllGatherOp>(op); }
+
 bool isFull(ir::FusionOp fusion) {
   return fusion.getBody().front().getOperations().size() > maxOperations;
 }

@@ -28,6 +28,9 @@ bool isRepeatable(mlir::Operation *op);
 /// outside.
 bool isUnitReshape(mlir::Operation *op);
 
+/// Waits for the other ranks: stays in @main, between kernels.
+bool isCollective(mlir::Operation *op);
+
 /// Operations of a fusion: code grows with them, so longer chains are cut.
 inline constexpr size_t maxOperations = 64;
 bool isFull(ir::FusionOp fusion);

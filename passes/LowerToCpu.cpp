@@ -136,6 +136,12 @@ private:
     return packing.starts_with("filter:") || packing.starts_with("channels-first:");
   }
 
+  void addPacking(BlockArgument argument, const std::string &packing) {
+    auto &packings = inputs.packings[argument.getArgNumber()];
+    if (!llvm::is_contained(packings, packing))
+      packings.push_back(packing);
+  }
+
   LogicalResult collectPackings() {
     inputs.packings.resize(main.getNumArguments());
     for (auto launch : main.getOps<ir::LaunchOp>())
@@ -147,9 +153,13 @@ private:
         if (packing != "none" && (!argument || !isAsItIs))
           return launch.emitOpError("operand ") << i << " must be a weight: its kernel wants it "
                                                 << "packed as " << packing;
-        if (argument && !llvm::is_contained(inputs.packings[argument.getArgNumber()], packing))
-          inputs.packings[argument.getArgNumber()].push_back(packing);
+        if (argument)
+          addPacking(argument, packing);
       }
+    for (Operation &op : main.getBody().front())
+      if (isCollective(&op))
+        if (auto argument = dyn_cast<BlockArgument>(viewedValue(op.getOperand(0))))
+          addPacking(argument, "none");
     for (auto &list : inputs.packings) // an input that no kernel reads has a buffer all the same
       if (list.empty())
         list.push_back("none");
@@ -194,7 +204,12 @@ private:
     Value args = f.stackArray(f.ptr(), most);
     // A launcher that reported a bad index ends the call.
     Block *leave = f.function.addBlock();
-    for (auto launch : main.getOps<ir::LaunchOp>()) {
+    for (Operation &op : main.getBody().front()) {
+      if (isCollective(&op))
+        emitCollective(f, op, place(op.getOperand(0), "none"), place(op.getResult(0), "none"));
+      auto launch = dyn_cast<ir::LaunchOp>(op);
+      if (!launch)
+        continue;
       unsigned slot = 0;
       auto put = [&](Value address) { f.store(address, f.offset(args, f.constant(slot++), 8)); };
       for (auto [i, operand] : llvm::enumerate(launch.getInputs()))
@@ -216,6 +231,17 @@ private:
     LLVM::BrOp::create(f.b, leave);
     f.b.setInsertionPointToEnd(leave);
     LLVM::ReturnOp::create(f.b, ValueRange{});
+  }
+
+  static void emitCollective(FunctionEmitter &f, Operation &op, Value in, Value out) {
+    TensorType type = ir::toTensorType(op.getOperand(0).getType());
+    auto gather = dyn_cast<ir::AllGatherOp>(op);
+    if (!gather)
+      return f.allReduce(in, out, f.dimValue(type.shape.numElements()), type.dtype);
+    ArrayRef<Dim> dims(type.shape.vec());
+    Value elements = emitNumElements(f, dims.drop_front(gather.getAxis()));
+    f.allGather(in, out, emitNumElements(f, dims.take_front(gather.getAxis())),
+                f.mul(elements, sizeBytes(type.dtype)));
   }
 
   static void emitCopy(FunctionEmitter &f, Value from, Value to, Value bytes) {

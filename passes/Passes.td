@@ -6,6 +6,71 @@ include "mlir/Pass/PassBase.td"
 // The order is stated in Pipelines.cpp alone. Every example is a test: test/passes/examples.test
 // runs the pass on the first block and compares what it makes of it with the second.
 
+def PartitionPass : Pass<"kiln-partition", "::mlir::ModuleOp"> {
+  let summary = "a program for one device to the one that each of several ranks runs";
+  let description = [{
+    Of a module with `kiln.ranks = n` each weight with `kiln.shard = axis` becomes the part that a
+    rank holds: ceil(size / n) entries along the axis, the last parts filled up with zeros, so that
+    all ranks run one program. `kiln.whole` then says the size of the whole. What is made of parts
+    is, as long as that goes, made in parts: a value is whole on each rank, split along an axis, or
+    a partial sum.
+
+    - A gather from rows of a table gives those that the rank has and zeros for others: a partial
+      sum of which one rank has all of each row, so that it is exact. A product that makes rows
+      smaller is taken before the sum.
+    - A product with columns of a weight gives columns, one with rows of it, of columns, a partial
+      sum: the two products of a feed-forward layer and what is between them need one all_reduce.
+      So do heads of an attention.
+    - Elementwise operations, views and operations along other axes keep what is split; what they
+      take beside it is cut.
+    - Everything else, and the function's results, takes the whole: an all_reduce, or an all_gather.
+
+    Refused: a weight of symbolic size along its axis; rows of a product's weight that are no
+    multiple of the ranks.
+
+    Example:
+
+    ```mlir
+    !i = tensor<?xi64, #kiln.dims<n>>
+    !x = tensor<?x2xf32, #kiln.dims<n, 2>>
+    !y = tensor<?x4xf32, #kiln.dims<n, 4>>
+    module attributes {kiln.ranks = 2 : i64} {
+      func.func @main(%i: !i, %table: tensor<9x2xf32> {kiln.role = "weight", kiln.shard = 0 : i64},
+                      %w: tensor<2x4xf32> {kiln.role = "weight", kiln.shard = 1 : i64},
+                      %b: tensor<4xf32> {kiln.role = "weight"}) -> !y {
+        %0 = kiln.gather %table[%i] axis 0 : (tensor<9x2xf32>, !i) -> !x
+        %1 = kiln.matmul %0, %w : (!x, tensor<2x4xf32>) -> !y
+        %2 = kiln.add %1, %b : (!y, tensor<4xf32>) -> !y
+        return %2 : !y
+      }
+    }
+    ```
+
+    becomes
+
+    ```mlir
+    !i = tensor<?xi64, #kiln.dims<n>>
+    !x = tensor<?x2xf32, #kiln.dims<n, 2>>
+    !y = tensor<?x4xf32, #kiln.dims<n, 4>>
+    module attributes {kiln.ranks = 2 : i64} {
+      func.func @main(%i: !i,
+                      %table: tensor<5x2xf32> {kiln.role = "weight", kiln.shard = 0 : i64, kiln.whole = 9 : i64},
+                      %w: tensor<2x2xf32> {kiln.role = "weight", kiln.shard = 1 : i64, kiln.whole = 4 : i64},
+                      %b: tensor<4xf32> {kiln.role = "weight"}) -> !y {
+        %part = kiln.local_slice %b axis 0 ranks 2 : tensor<4xf32> -> tensor<2xf32>
+        %0 = kiln.gather %table[%i] axis 0 total 9 : (tensor<5x2xf32>, !i) -> !x
+        %rows = kiln.all_reduce %0 "sum" : !x
+        %1 = kiln.matmul %rows, %w : (!x, tensor<2x2xf32>) -> !x
+        %2 = kiln.add %1, %part : (!x, tensor<2xf32>) -> !x
+        %whole = kiln.all_gather %2 axis 1 ranks 2 : !x -> !y
+        return %whole : !y
+      }
+    }
+    ```
+  }];
+  let dependentDialects = ["::kiln::ir::KilnDialect"];
+}
+
 def FuseAttentionPass : Pass<"kiln-fuse-attention", "::mlir::ModuleOp"> {
   let summary = "scores, softmax and weighted sum to one attention; permutes of heads into it";
   let description = [{

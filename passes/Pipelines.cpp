@@ -33,6 +33,9 @@ const std::vector<Phase> &cpuPhases() {
          pm.addPass(createCanonicalizerPass());
          // Equal operations once: the same mask or position ids in every layer.
          pm.addPass(createCSEPass());
+         // Where several ranks run the program: before it is told what is a kernel, and which
+         // weights are read packed.
+         pm.addPass(createPartitionPass());
        }},
       {"fuse",
        [](OpPassManager &pm, const PipelineOptions &options) {

@@ -10,10 +10,16 @@ using namespace mlir;
 namespace kiln::passes {
 namespace {
 
-/// A gather's table, or a scatter's x.
+/// A gather's table, or a scatter's x; a part of a table is checked as the whole.
+TensorType indexed(Operation *op) {
+  if (auto gather = dyn_cast<ir::GatherOp>(op))
+    return gather.wholeTableType();
+  return ElementEmitter::typeOf(op->getOperand(0));
+}
+
 std::string describe(Operation *op, int64_t axis) {
   std::string name = op->getName().stripDialect().str();
-  TensorType table = ElementEmitter::typeOf(op->getOperand(0));
+  TensorType table = indexed(op);
   TensorType indices = ElementEmitter::typeOf(op->getOperand(1));
   return "[" + name + "] indices " + indices.str() + " into axis " + std::to_string(axis) +
          (name == "gather" ? " of table " : " of x ") + table.str();
@@ -22,7 +28,7 @@ std::string describe(Operation *op, int64_t axis) {
 void emitCheck(FunctionEmitter &f, ElementEmitter &elements, Operation *op, int64_t axis) {
   Value indices = op->getOperand(1);
   TensorType type = ElementEmitter::typeOf(indices);
-  Value bound = f.dimValue(ElementEmitter::typeOf(op->getOperand(0)).shape[axis]);
+  Value bound = f.dimValue(indexed(op).shape[axis]);
   int64_t site = f.lowering.addIndexSite(describe(op, axis), op->getLoc());
 
   auto indexAt = [&](Value position) {

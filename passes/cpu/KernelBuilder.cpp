@@ -13,7 +13,8 @@ namespace {
 enum Slot : int64_t { runtimeSlot, dimsSlot, argsSlot, scratchSlot, scratchStrideSlot, extraSlot };
 
 // Offsets of KilnRuntime (runtime/Abi.h), bytes.
-constexpr int64_t threadsOffset = 8, parallelForOffset = 16, indexErrorOffset = 24;
+constexpr int64_t threadsOffset = 8, parallelForOffset = 16, indexErrorOffset = 24, rankOffset = 40,
+                  allReduceOffset = 48, allGatherOffset = 56;
 
 LLVM::LLVMFuncOp createFunction(ModuleLowering &lowering, ImplicitLocOpBuilder &b, StringRef name,
                                 Type result, ArrayRef<Type> arguments) {
@@ -338,6 +339,24 @@ void FunctionEmitter::runTasks(StringRef bodyName, Value tasks, ValueRange extra
 
 Value FunctionEmitter::threadCount() {
   return load(i64(), offsetBytes(runtime, constant(threadsOffset)));
+}
+
+Value FunctionEmitter::rank() { return loadOnce(runtimeFields, runtime, rankOffset / 8, i64()); }
+
+void FunctionEmitter::allReduce(Value in, Value out, Value count, DType dtype) {
+  Value function = load(ptr(), offsetBytes(runtime, constant(allReduceOffset)));
+  auto type = LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(b.getContext()),
+                                          {ptr(), ptr(), ptr(), i64(), i64()});
+  LLVM::CallOp::create(
+      b, type,
+      ValueRange{function, runtime, in, out, count, constant(static_cast<int64_t>(dtype))});
+}
+
+void FunctionEmitter::allGather(Value in, Value out, Value outer, Value innerBytes) {
+  Value function = load(ptr(), offsetBytes(runtime, constant(allGatherOffset)));
+  auto type = LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(b.getContext()),
+                                          {ptr(), ptr(), ptr(), i64(), i64()});
+  LLVM::CallOp::create(b, type, ValueRange{function, runtime, in, out, outer, innerBytes});
 }
 
 void FunctionEmitter::reportIndex(int64_t site, Value index, Value position, Value bound) {

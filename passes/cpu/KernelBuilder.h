@@ -1,5 +1,6 @@
 #pragma once
 
+#include "kiln/DType.h"
 #include "kiln/Dim.h"
 #include "passes/cpu/CpuTarget.h"
 
@@ -129,6 +130,11 @@ public:
                 mlir::Value parallel = {});
   /// In a launcher: rt->threads.
   mlir::Value threadCount();
+  /// rt->rank: which of the ranks that run the program at the same time this one is.
+  mlir::Value rank();
+  /// rt->allReduce and rt->allGather (in the entry).
+  void allReduce(mlir::Value in, mlir::Value out, mlir::Value count, DType dtype);
+  void allGather(mlir::Value in, mlir::Value out, mlir::Value outer, mlir::Value innerBytes);
   /// Reports a bad index through rt->indexError.
   void reportIndex(int64_t site, mlir::Value index, mlir::Value position, mlir::Value bound);
   /// In a launcher, at the top level only: return `status` now where `condition` (i1) holds.
@@ -140,7 +146,7 @@ private:
   /// In bodies: loads of buffer pointers and dims go here, once each. LLVM could not take them out
   /// of loops itself, as stores might change them for all it knows.
   mlir::Operation *prologueEnd = nullptr;
-  std::map<unsigned, mlir::Value> buffers, symbolValues;
+  std::map<unsigned, mlir::Value> buffers, symbolValues, runtimeFields;
   mlir::Value loadOnce(std::map<unsigned, mlir::Value> &cache, mlir::Value table, unsigned index,
                        mlir::Type type);
   mlir::Value status; // launchers: the i32 that is returned

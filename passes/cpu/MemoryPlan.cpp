@@ -25,8 +25,8 @@ public:
     placeOutputs();
     findLastUses();
     for (Operation &op : block.without_terminator())
-      if (isa<ir::LaunchOp>(op))
-        placeLaunch(op);
+      if (isa<ir::LaunchOp>(op) || (isCollective(&op) && !isView(&op)))
+        placeResults(op);
     for (Operation &op : block)
       if (isView(&op))
         plan.placements[op.getResult(0)] = plan.placements.lookup(viewedValue(op.getResult(0)));
@@ -53,8 +53,8 @@ private:
         lastUse[viewedValue(operand)] = &op;
   }
 
-  void placeLaunch(Operation &op) {
-    // Results first: a kernel must not write over what it reads.
+  void placeResults(Operation &op) {
+    // Results first: nothing may write over what it reads.
     for (Value result : op.getResults())
       if (!plan.placements.count(result)) {
         size_t slot = takeSlot(alignedBytes(ir::toTensorType(result.getType()).sizeBytes()));
@@ -100,8 +100,16 @@ private:
 
 } // namespace
 
+/// Whether a value was made for one use: not by views of what others see.
+static bool isUsedOnce(Value value) {
+  while (value.hasOneUse() && isView(value.getDefiningOp()))
+    value = value.getDefiningOp()->getOperand(0);
+  return value.hasOneUse() && isa<OpResult>(value);
+}
+
 bool isView(Operation *op) {
-  return op && (isa<ir::ReshapeOp, ir::RebindOp>(op) || isPackedPermute(op));
+  return op && (isa<ir::ReshapeOp, ir::RebindOp>(op) || isPackedPermute(op) ||
+                (isa<ir::AllReduceOp>(op) && isUsedOnce(op->getOperand(0))));
 }
 
 Value viewedValue(Value value) {

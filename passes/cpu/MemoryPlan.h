@@ -34,7 +34,8 @@ struct MemoryPlan {
   Dim workspace = 0; // bytes, a multiple of 64
 };
 
-/// A reshape, a rebind or a packed permute: its result lies where its operand does.
+/// A reshape, a rebind, a packed permute, or an all_reduce of what nothing else reads: its result
+/// lies where its operand does.
 bool isView(mlir::Operation *op);
 /// What a value is a view of: the operand of its views, or itself.
 mlir::Value viewedValue(mlir::Value value);

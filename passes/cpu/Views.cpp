@@ -242,13 +242,35 @@ Value emitGatherOp(ElementEmitter &elements, FunctionEmitter &f, Operation *op, 
   Coords where;
   where.index.append(at.index.begin() + axis, at.index.begin() + axis + rank);
   Value row = toIndex(f, elements.emit(indices, where), ElementEmitter::typeOf(indices).dtype);
+  // Of a part of a table: a row of another rank is read as the first one, and then is zeros.
+  Value isHere;
+  if (op->hasAttr("total")) {
+    Value rows = f.dimValue(ElementEmitter::typeOf(table).shape[axis]);
+    row = f.sub(row, f.mul(f.rank(), rows));
+    isHere = arith::CmpIOp::create(f.b, arith::CmpIPredicate::ult, row, rows);
+    row = arith::SelectOp::create(f.b, isHere, row, f.constant(0));
+  }
   Coords inner = at;
   inner.index.assign(at.index.begin(), at.index.begin() + axis);
   inner.index.push_back(row);
   inner.index.append(at.index.begin() + axis + rank, at.index.end());
   if (at.laneAxis >= axis)
     inner.laneAxis = at.laneAxis - rank + 1;
-  return elements.emit(table, inner);
+  Value value = elements.emit(table, inner);
+  if (!isHere)
+    return value;
+  Value zero = arith::ConstantOp::create(f.b, f.b.getZeroAttr(value.getType()));
+  return arith::SelectOp::create(f.b, isHere, value, zero);
+}
+
+/// The rank's part begins behind those of the ranks before it.
+Value emitLocalSlice(ElementEmitter &elements, FunctionEmitter &f, Operation *op,
+                     const Coords &at) {
+  int64_t axis = op->getAttrOfType<IntegerAttr>("axis").getInt();
+  Value size = f.dimValue(ElementEmitter::typeOf(op->getResult(0)).shape[axis]);
+  Coords inner = at;
+  inner.index[axis] = f.add(at.index[axis], f.mul(f.rank(), size));
+  return elements.emit(op->getOperand(0), inner);
 }
 
 /// Each lane has an index of its own.
@@ -361,6 +383,7 @@ ViewEmitter findViewEmitter(StringRef op) {
       {"rebind", emitRebind},
       {"concat", emitConcat},
       {"gather", emitGatherOp},
+      {"local_slice", emitLocalSlice},
       {"gather_elements", emitGatherElements},
       {"iota", emitIota},
       {"size", emitSize},

@@ -30,3 +30,15 @@ func.func @main() -> tensor<1xf32> {
   %0 = kiln.gather %t[%i] axis 0 : (tensor<0xf32>, tensor<1xi8>) -> tensor<1xf32>
   return %0 : tensor<1xf32>
 }
+
+// -----
+
+// Of a part of a table each index is checked against the whole, on every rank.
+module attributes {kiln.ranks = 2 : i64} {
+  // expected-error@+1 {{[gather] index 5 at position 1 is out of range [0, 5)}}
+  func.func @main(%t: tensor<3xf32> {kiln.role = "weight", kiln.shard = 0 : i64, kiln.whole = 5 : i64}) -> tensor<2xf32> {
+    %i = kiln.constant dense<[4, 5]> : tensor<2xi64>
+    %0 = kiln.gather %t[%i] axis 0 total 5 : (tensor<3xf32>, tensor<2xi64>) -> tensor<2xf32>
+    return %0 : tensor<2xf32>
+  }
+}

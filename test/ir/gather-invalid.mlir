@@ -21,3 +21,11 @@ func.func @C3(%t: tensor<3xf32>, %i: tensor<2xi64>) {
   %0 = kiln.gather %t[%i] axis 1 : (tensor<3xf32>, tensor<2xi64>) -> tensor<2xf32>
   return
 }
+
+// -----
+
+func.func @C5(%t: tensor<3xf32>, %i: tensor<2xi64>) {
+  // expected-error@+1 {{'kiln.gather' op (C5) a part of a table of 2 entries has more along axis 0: table [3] f32}}
+  %0 = kiln.gather %t[%i] axis 0 total 2 : (tensor<3xf32>, tensor<2xi64>) -> tensor<2xf32>
+  return
+}
