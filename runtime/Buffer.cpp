@@ -72,8 +72,9 @@ std::byte *Buffer::mutableData() {
   return const_cast<std::byte *>(contents);
 }
 
-std::shared_ptr<const Buffer> Buffer::packed(const Packing &packing, const TensorType &type) const {
-  if (packing.kind == Packing::Kind::none && isAlignedFor(type.dtype))
+std::shared_ptr<const Buffer> Buffer::packed(const Packing &packing, const TensorType &type,
+                                             Device device) const {
+  if (packing.kind == Packing::Kind::none && isAlignedFor(type.dtype) && device == place)
     return shared_from_this();
   MatrixShape shape = matrixShape(packing, type);
   if (shape.sizeBytes() != numBytes)
@@ -81,9 +82,9 @@ std::shared_ptr<const Buffer> Buffer::packed(const Packing &packing, const Tenso
                                  shape.sizeBytes(), numBytes));
   std::lock_guard lock(packingMutex);
   for (const PackedCopy &copy : packedCopies)
-    if (copy.packing == packing && copy.shape == shape)
+    if (copy.packing == packing && copy.shape == shape && copy.buffer->device() == device)
       return copy.buffer;
-  std::shared_ptr<Buffer> copy = allocate(packedSizeBytes(packing, shape), place);
+  std::shared_ptr<Buffer> copy = allocate(packedSizeBytes(packing, shape), device);
   if (packing.kind == Packing::Kind::none || isAlignedFor(type.dtype))
     pack(packing, shape, contents, copy->mutableData());
   else // a slice of an odd file

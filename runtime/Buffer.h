@@ -58,7 +58,12 @@ public:
   /// where they lie right already, else a packed copy that is made once. Thread-safe; one thread
   /// packs, others that want the same wait for it.
   /// Errors: ValueError if the type's size is not the buffer's or its rank is below 2.
-  std::shared_ptr<const Buffer> packed(const Packing &packing, const TensorType &type) const;
+  std::shared_ptr<const Buffer> packed(const Packing &packing, const TensorType &type) const {
+    return packed(packing, type, place);
+  }
+  /// The same on another CPU device, in a copy that is made once.
+  std::shared_ptr<const Buffer> packed(const Packing &packing, const TensorType &type,
+                                       Device device) const;
 
 private:
   struct PackedCopy;

@@ -1,5 +1,6 @@
 #include "runtime/CallContext.h"
 
+#include "runtime/Collective.h"
 #include "runtime/DimProgram.h"
 #include "runtime/ThreadPool.h"
 
@@ -40,6 +41,10 @@ std::string withSizes(std::string_view text, const Artifact &artifact, const int
 constexpr KilnMath libraryMath = {std::exp,  std::log, std::log1p, std::tanh, std::erf,
                                   std::erfc, std::sin, std::cos,   std::pow,  std::fmod};
 
+CallContext &own(const KilnRuntime *runtime) {
+  return *const_cast<CallContext *>(static_cast<const CallContext *>(runtime));
+}
+
 /// What one rank among one sums and gathers.
 void copyBytes(const void *in, void *out, int64_t bytes) {
   if (bytes > 0 && in != out)
@@ -48,24 +53,58 @@ void copyBytes(const void *in, void *out, int64_t bytes) {
 
 } // namespace
 
-CallContext::CallContext() : KilnRuntime{} {
+CallContext::CallContext() : KilnRuntime{}, pool(&ThreadPool::instance()) {
   abiVersion = KILN_ABI_VERSION;
-  threads = ThreadPool::instance().threads();
+  threads = pool->threads();
   parallelFor = [](const KilnRuntime *runtime, int64_t tasks, KilnBody body, void *context) {
-    ThreadPool::instance().parallelFor(tasks, body, context, runtime->threads);
+    static_cast<const CallContext *>(runtime)->pool->parallelFor(tasks, body, context,
+                                                                 runtime->threads);
   };
+  // Compiled code sees the table as constant; what stands beside it is not.
   indexError = [](const KilnRuntime *runtime, int64_t site, int64_t index, int64_t position,
-                  int64_t bound) {
-    // Compiled code sees the table as constant; the report beside it is not.
-    auto *call = const_cast<CallContext *>(static_cast<const CallContext *>(runtime));
-    call->record({site, index, position, bound});
-  };
+                  int64_t bound) { own(runtime).record({site, index, position, bound}); };
   math = &libraryMath;
-  allReduce = [](const KilnRuntime *, const void *in, void *out, int64_t count, int64_t dtype) {
-    copyBytes(in, out, count * static_cast<int64_t>(sizeBytes(static_cast<DType>(dtype))));
+  allReduce = [](const KilnRuntime *runtime, const void *in, void *out, int64_t count,
+                 int64_t dtype) {
+    auto type = static_cast<DType>(dtype);
+    if (CallContext &call = own(runtime); call.collective)
+      call.runCollective([&] { call.collective->allReduce(in, out, count, type); });
+    else
+      copyBytes(in, out, count * static_cast<int64_t>(sizeBytes(type)));
   };
-  allGather = [](const KilnRuntime *, const void *in, void *out, int64_t outer,
-                 int64_t innerBytes) { copyBytes(in, out, outer * innerBytes); };
+  allGather = [](const KilnRuntime *runtime, const void *in, void *out, int64_t outer,
+                 int64_t innerBytes) {
+    if (CallContext &call = own(runtime); call.collective)
+      call.runCollective([&] { call.collective->allGather(in, out, outer, innerBytes); });
+    else
+      copyBytes(in, out, outer * innerBytes);
+  };
+}
+
+CallContext::CallContext(Collective &ofRank, ThreadPool &poolOfRank, int64_t most) : CallContext() {
+  pool = &poolOfRank;
+  threads = most;
+  rank = ofRank.rank();
+  collective = &ofRank;
+}
+
+/// Compiled code cannot be left by an exception: it goes on with whatever `out` holds.
+template <class Body> void CallContext::runCollective(Body &&body) {
+  if (failure)
+    return;
+  try {
+    body();
+  } catch (...) {
+    fail(std::current_exception());
+  }
+}
+
+void CallContext::fail(std::exception_ptr error) noexcept {
+  if (failure)
+    return;
+  failure = std::move(error);
+  if (collective)
+    collective->abort();
 }
 
 void CallContext::record(const Report &found) {

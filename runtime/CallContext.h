@@ -4,15 +4,23 @@
 #include "runtime/Artifact.h"
 
 #include <cstdint>
+#include <exception>
 #include <mutex>
 #include <span>
 
 namespace kiln::runtime {
 
-/// The runtime table of one call: threads, and where its kernels report bad indices.
+class Collective;
+class ThreadPool;
+
+/// The runtime table of one call, or of one rank of it: threads, and where its kernels report bad
+/// indices.
 class CallContext : public KilnRuntime {
 public:
+  /// Of a call that is one of one.
   CallContext();
+  /// Of one rank among several, with at most `threads` threads of `pool`.
+  CallContext(Collective &collective, ThreadPool &pool, int64_t threads);
   CallContext(const CallContext &) = delete;
   CallContext &operator=(const CallContext &) = delete;
 
@@ -23,6 +31,16 @@ public:
       raise(artifact, symbols);
   }
 
+  /// Makes the other rank's report this call's, if it has one and it comes first.
+  void takeReport(const CallContext &rank) {
+    if (rank.report.site >= 0)
+      record(rank.report);
+  }
+  /// The rank has failed, here or within a collective: the first error stays.
+  void fail(std::exception_ptr error) noexcept;
+  /// What the rank failed with: CollectiveAborted if another one has; null if it has not.
+  std::exception_ptr error() const { return failure; }
+
 private:
   struct Report {
     int64_t site = -1, index = 0, position = 0, bound = 0;
@@ -30,6 +48,11 @@ private:
   void record(const Report &found);
   [[noreturn]] void raise(const Artifact &artifact, const int64_t *symbols) const;
 
+  template <class Body> void runCollective(Body &&body);
+
+  ThreadPool *pool;
+  Collective *collective = nullptr; // null: this rank is the only one
+  std::exception_ptr failure;
   std::mutex mutex;
   Report report; // the one with the smallest (site, position)
 };

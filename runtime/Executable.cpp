@@ -104,7 +104,7 @@ std::vector<TensorValue> Executable::run(std::span<const TensorValue *const> inp
 }
 
 TensorValue Executable::makeOutput(std::size_t index, const TensorValue *const *inputs,
-                                   const int64_t *symbols) const {
+                                   const int64_t *symbols, std::optional<Device> device) const {
   const ArtifactOutput &output = description.outputs[index];
   const std::vector<DimProgram> &dims = outputDims[index];
   std::vector<Dim> shape;
@@ -124,43 +124,60 @@ TensorValue Executable::makeOutput(std::size_t index, const TensorValue *const *
   TensorValue value;
   value.type.dtype = output.type.dtype;
   value.type.shape = Shape(std::move(shape));
-  value.type.device = output.type.device;
+  value.type.device = device.value_or(output.type.device);
   if (output.aliasOfInput)
     value.buffer = inputs[*output.aliasOfInput]->buffer;
   else
-    value.buffer = Buffer::allocate(static_cast<std::size_t>(bytes), output.type.device);
+    value.buffer = Buffer::allocate(static_cast<std::size_t>(bytes), value.type.device);
   return value;
 }
 
-KILN_CALLS_COMPILED_CODE std::vector<TensorValue> Executable::call(const TensorValue *const *inputs,
-                                                                   const void **slots,
-                                                                   const int64_t *symbols) const {
-  CallContext context;
-  // All that may fail comes before the entry.
+std::vector<TensorValue> Executable::makeOutputs(const TensorValue *const *inputs,
+                                                 const void **slots, const int64_t *symbols,
+                                                 std::optional<Device> device) const {
   std::vector<TensorValue> results;
   results.reserve(outputDims.size());
   std::size_t slot = firstSlot.back();
   for (std::size_t i = 0; i < outputDims.size(); ++i) {
-    results.push_back(makeOutput(i, inputs, symbols));
+    results.push_back(makeOutput(i, inputs, symbols, device));
     slots[slot++] = results.back().buffer->data();
   }
+  return results;
+}
+
+std::size_t Executable::workspaceBytes(const int64_t *symbols, int64_t threads) const {
   std::size_t shared = checkedBytes(workspace.evaluate(symbols), "workspace");
   std::size_t each = checkedBytes(scratchPerThread.evaluate(symbols), "scratch memory");
   shared = (shared + memoryAlignment - 1) / memoryAlignment * memoryAlignment;
   std::size_t total;
-  if (__builtin_mul_overflow(each, static_cast<std::size_t>(context.threads), &total) ||
+  if (__builtin_mul_overflow(each, static_cast<std::size_t>(threads), &total) ||
       __builtin_add_overflow(total, shared, &total))
     throw ValueError("the workspace is too large");
-  WorkspacePool::Lease lease = WorkspacePool::instance().take(total, workspaceDevice);
-  slots[slot] = lease.data();
+  return total;
+}
+
+KILN_CALLS_COMPILED_CODE void Executable::enter(const CallContext &context, const void **slots,
+                                                const int64_t *symbols) const {
   // The entry's type has no const within: it writes only outputs and workspace.
   entry(&context, const_cast<void *const *>(slots), symbols);
+}
+
+std::vector<TensorValue> Executable::call(const TensorValue *const *inputs, const void **slots,
+                                          const int64_t *symbols) const {
+  CallContext context;
+  // All that may fail comes before the entry.
+  std::vector<TensorValue> results = makeOutputs(inputs, slots, symbols, {});
+  WorkspacePool::Lease lease =
+      WorkspacePool::instance().take(workspaceBytes(symbols, context.threads), workspaceDevice);
+  slots[firstSlot.back() + results.size()] = lease.data();
+  enter(context, slots, symbols);
   context.raiseIndexError(description, symbols);
   return results;
 }
 
 std::shared_ptr<const BoundModel>
-Executable::bindWeights(std::span<const TensorValue *const> weights) const {
+Executable::bindWeights(std::span<const TensorValue *const> weights,
+                        std::optional<Device> device) const {
   checkCount("weights", weightInputs.size(), weights.size());
   std::shared_ptr<BoundModel> bound(new BoundModel);
   bound->owner = shared_from_this();
@@ -172,21 +189,18 @@ Executable::bindWeights(std::span<const TensorValue *const> weights) const {
   bound->slots.resize(firstSlot.back() + outputDims.size() + 1);
   bound->weights.resize(weights.size());
   for (std::size_t i = 0; i < weights.size(); ++i) {
+    const Buffer &buffer = *weights[i]->buffer;
+    Device place = device.value_or(buffer.device());
     std::size_t slot = firstSlot[weightInputs[i]];
     for (const Packing &packing : packingsOf(description.inputs[weightInputs[i]])) {
-      // What is used as it is has to stay too.
-      bool asItIs = packing.kind == Packing::Kind::none;
-      bound->slots[slot++] = packedInput(*weights[i], packing, bound->held);
-      if (asItIs)
-        bound->weights[i].buffer = weights[i]->buffer;
+      bound->held.push_back(buffer.packed(packing, weights[i]->type, place));
+      bound->slots[slot++] = bound->held.back()->data();
     }
     bound->weights[i].type = weights[i]->type;
+    for (const ArtifactOutput &output : description.outputs)
+      if (output.aliasOfInput == weightInputs[i])
+        bound->weights[i].buffer = buffer.packed({}, weights[i]->type, place);
   }
-  for (const ArtifactOutput &output : description.outputs)
-    if (output.aliasOfInput)
-      for (std::size_t i = 0; i < weights.size(); ++i)
-        if (weightInputs[i] == *output.aliasOfInput)
-          bound->weights[i].buffer = weights[i]->buffer;
   for (std::size_t i = 0; i < weights.size(); ++i)
     bound->inputs[weightInputs[i]] = &bound->weights[i];
   return bound;

@@ -9,12 +9,14 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
 namespace kiln::runtime {
 
 class BoundModel;
+class CallContext;
 
 /// An artifact that can run. Immutable: any number of threads may call it at once. A call checks
 /// its inputs, allocates the outputs, borrows a workspace and calls the artifact's entry.
@@ -39,12 +41,15 @@ public:
   std::vector<TensorValue> run(std::span<const TensorValue *const> inputs,
                                std::span<const int64_t> symbols = {}) const;
 
-  /// Checks and packs the weights (the artifact's weight inputs, in order) for many calls.
+  /// Checks and packs the weights (the artifact's weight inputs, in order) for many calls. With
+  /// `device`, what lies on another one is copied to it, once for each buffer.
   /// Errors: ValueError from the guards; DeviceError.
-  std::shared_ptr<const BoundModel> bindWeights(std::span<const TensorValue *const> weights) const;
+  std::shared_ptr<const BoundModel> bindWeights(std::span<const TensorValue *const> weights,
+                                                std::optional<Device> device = {}) const;
 
 private:
   friend class BoundModel;
+  friend class RankedModel;
   Executable(Artifact artifact, CodeImage code, KilnEntry entry);
   void checkCount(const char *what, std::size_t expected, std::size_t got) const;
   const void *packedInput(const TensorValue &value, const Packing &packing,
@@ -52,8 +57,14 @@ private:
   /// `slots`: the entry's buffers, those of the inputs filled in.
   std::vector<TensorValue> call(const TensorValue *const *inputs, const void **slots,
                                 const int64_t *symbols) const;
+  /// Allocates the outputs, on `device` if it is given, and fills in their slots.
+  std::vector<TensorValue> makeOutputs(const TensorValue *const *inputs, const void **slots,
+                                       const int64_t *symbols, std::optional<Device> device) const;
   TensorValue makeOutput(std::size_t index, const TensorValue *const *inputs,
-                         const int64_t *symbols) const;
+                         const int64_t *symbols, std::optional<Device> device) const;
+  /// Bytes of the workspace of a call with so many threads.
+  std::size_t workspaceBytes(const int64_t *symbols, int64_t threads) const;
+  void enter(const CallContext &context, const void **slots, const int64_t *symbols) const;
 
   Artifact description;
   CodeImage code;
@@ -78,9 +89,10 @@ public:
 
 private:
   friend class Executable;
+  friend class RankedModel;
   BoundModel() = default;
   std::shared_ptr<const Executable> owner;
-  std::vector<TensorValue> weights;        // types; buffers only where used as they are
+  std::vector<TensorValue> weights;        // types; buffers only of those that are outputs
   std::vector<const TensorValue *> inputs; // of the artifact: pointers to the weights, null else
   std::vector<const void *> slots;         // of the entry: those of the weights filled in
   std::vector<std::shared_ptr<const Buffer>> held;

@@ -203,6 +203,8 @@ struct ThreadPool::Workers {
 
 /// oneTBB starts no more workers than CPUs unless told so; of several limits it takes the smallest.
 static void allowThreads(int64_t count) {
+  static std::mutex mutex;
+  std::lock_guard lock(mutex);
   static int64_t allowed = oneapi::tbb::info::default_concurrency();
   static std::optional<oneapi::tbb::global_control> limit;
   if (count <= allowed)
@@ -214,16 +216,13 @@ static void allowThreads(int64_t count) {
 
 ThreadPool &ThreadPool::instance() {
   // Never destroyed: oneTBB's own shutdown comes at an unknown moment.
-  static ThreadPool &pool = *new ThreadPool;
+  static ThreadPool &pool = *new ThreadPool(defaultThreads());
   return pool;
 }
 
-ThreadPool::ThreadPool() {
-  int64_t count = defaultThreads();
-  allowThreads(count);
-  all.push_back(std::make_unique<Workers>(count));
-  current = all.back().get();
-}
+ThreadPool::ThreadPool(int64_t count) { setThreads(count); }
+
+ThreadPool::~ThreadPool() = default;
 
 int64_t ThreadPool::threads() const { return current.load(std::memory_order_acquire)->count; }
 

@@ -21,7 +21,11 @@ namespace kiln::runtime {
 /// about 40 us when they had gone to sleep (measured on 2 undisturbed cores).
 class ThreadPool {
 public:
+  /// That of calls without a device of their own.
   static ThreadPool &instance();
+  /// A pool of its own, apart from that of everybody. Errors: ValueError as setThreads.
+  explicit ThreadPool(int64_t count);
+  ~ThreadPool();
 
   /// Workers of a loop, the caller among them: $KILN_NUM_THREADS, else the CPUs that this process
   /// may use.
@@ -43,8 +47,7 @@ public:
 
 private:
   struct Workers;
-  ThreadPool();
-  std::atomic<Workers *> current;
+  std::atomic<Workers *> current = nullptr;
   std::mutex mutex;
   std::vector<std::unique_ptr<Workers>> all; // one for each count that was ever set
 };
