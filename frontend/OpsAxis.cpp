@@ -159,4 +159,9 @@ Tensor gather(const Tensor &table, const Tensor &indices, int64_t axis, Where wh
   return call.record("gather", {table, indices}, {{"axis", call.axis(axis, call.type(table))}});
 }
 
+Tensor dequantize(const Tensor &packed, QuantizationEncoding encoding, Where where) {
+  Call call("dequantize", where);
+  return call.record("dequantize", {packed}, {{"encoding", std::string(name(encoding))}});
+}
+
 } // namespace kiln

@@ -339,6 +339,12 @@ SymbolicNode symboliseNode(DimSolver &solver, const Node &node, const std::vecto
     symboliseElementIndices(solver, operands, axis());
     return {operands[op == "gather_elements" ? 1 : 0], {}};
   }
+  if (op == "dequantize") { // how long a packed row is, is part of the program
+    Dims result = operands[0];
+    solver.makeStatic(result.back());
+    result.back() = Dim(sizes.back());
+    return {std::move(result), {}};
+  }
   if (op == "argsort") {
     Dims result = operands[0];
     if (node.hints.empty() || node.hints[0] != sortsAll)

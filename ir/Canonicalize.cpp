@@ -40,6 +40,26 @@ template <class View> struct ComposeShapes : OpRewritePattern<View> {
   }
 };
 
+/// gather(dequantize(x), i) -> dequantize(gather(x, i)) along another axis than the last one: only
+/// the rows that are looked up are decoded.
+struct DecodeLater : OpRewritePattern<GatherOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(GatherOp op, PatternRewriter &rewriter) const override {
+    auto decode = op.getTable().getDefiningOp<DequantizeOp>();
+    if (!decode || !decode->hasOneUse())
+      return rewriter.notifyMatchFailure(op, "the table is not packed, or read decoded");
+    auto axis = static_cast<int64_t>(op.getAxis());
+    if (axis + 1 == llvm::cast<RankedTensorType>(decode.getType()).getRank())
+      return rewriter.notifyMatchFailure(op, "rows are not read whole");
+    if (op.getTotal())
+      return rewriter.notifyMatchFailure(op, "rows of other ranks are zeros, not zero bytes");
+    auto rows = GatherOp::create(rewriter, op.getLoc(), decode.getX(), op.getIndices(), axis,
+                                 /*total=*/nullptr);
+    rewriter.replaceOpWithNewOp<DequantizeOp>(op, op.getType(), rows, decode.getEncodingAttr());
+    return success();
+  }
+};
+
 /// Bits of the significand (integers: of the magnitude), and the range as a power of two.
 struct Precision {
   int digits, maxExponent;
@@ -126,6 +146,9 @@ void BroadcastToOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLI
 }
 void CastOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {
   patterns.add<ComposeCasts>(context);
+}
+void DequantizeOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {
+  patterns.add<DecodeLater>(context);
 }
 void KilnDialect::getCanonicalizationPatterns(RewritePatternSet &patterns) const {
   patterns.add<BroadcastImplicitly>(getContext());

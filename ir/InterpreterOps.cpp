@@ -50,8 +50,8 @@ static Results cast(const OpCall &call) {
 OpFunction findOpFunction(std::string_view op) {
   static const auto functions = [] {
     std::map<std::string_view, OpFunction> all{{"select", select}, {"cast", cast}};
-    for (auto family : {movementFunctions(), indexedFunctions(), rankFunctions(), rowFunctions(),
-                        productFunctions()})
+    for (auto family : {movementFunctions(), indexedFunctions(), rankFunctions(), packedFunctions(),
+                        rowFunctions(), productFunctions()})
       all.insert(family.begin(), family.end());
     return all;
   }();

@@ -49,6 +49,7 @@ using OpEntry = std::pair<const std::string_view, OpFunction>;
 std::span<const OpEntry> movementFunctions();
 std::span<const OpEntry> indexedFunctions();
 std::span<const OpEntry> rankFunctions();
+std::span<const OpEntry> packedFunctions();
 std::span<const OpEntry> rowFunctions();
 std::span<const OpEntry> productFunctions();
 

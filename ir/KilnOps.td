@@ -243,6 +243,17 @@ def Kiln_ScatterElementsOp : Kiln_TypedOp<"scatter_elements"> {
 }
 
 //===----------------------------------------------------------------------===//
+// Packed weights
+//===----------------------------------------------------------------------===//
+
+def Kiln_DequantizeOp : Kiln_TypedOp<"dequantize", [Kiln_FoldsConstants]> {
+  let summary = "rows of packed blocks (kiln/Quantization.h) as f32";
+  let arguments = (ins Kiln_Tensor:$x, StrAttr:$encoding);
+  let assemblyFormat = "$x `as` $encoding attr-dict `:` type($x) `->` type($result)";
+  let hasCanonicalizer = 1;
+}
+
+//===----------------------------------------------------------------------===//
 // Contractions and rows
 //===----------------------------------------------------------------------===//
 

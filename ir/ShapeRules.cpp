@@ -44,6 +44,7 @@ const std::unordered_map<std::string_view, Entry> &table() {
       {"all_reduce", {{1, 1}, allReduce}},
       {"all_gather", {{1, 1}, allGather}},
       {"local_slice", {{1, 1}, localSlice}},
+      {"dequantize", {{1, 1}, dequantize}},
       {"matmul", {{2, 2}, matmul}},
       {"linear", {{2, -1}, linear}},
       {"attention", {{3, 4}, attention}},

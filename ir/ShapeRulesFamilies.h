@@ -104,6 +104,8 @@ std::vector<TensorType> scatterElements(const Use &use);
 std::vector<TensorType> allReduce(const Use &use);
 std::vector<TensorType> allGather(const Use &use);
 std::vector<TensorType> localSlice(const Use &use);
+// Packed weights
+std::vector<TensorType> dequantize(const Use &use);
 // Products
 std::vector<TensorType> matmul(const Use &use);
 std::vector<TensorType> linear(const Use &use);

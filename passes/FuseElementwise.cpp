@@ -26,7 +26,7 @@ bool isMovement(Operation *op) {
 
 /// An elementwise operation or a movement: what may become part of a kernel, or one of its own.
 bool isLoose(Operation *op) {
-  return isElementwise(op) || (isMovement(op) && !isPackedPermute(op));
+  return isElementwise(op) || isa<ir::DequantizeOp>(op) || (isMovement(op) && !isPackedPermute(op));
 }
 
 bool isCheap(Operation *op) { return isMovement(op) || isa<ir::CastOp>(op); }
@@ -34,7 +34,8 @@ bool isCheap(Operation *op) { return isMovement(op) || isa<ir::CastOp>(op); }
 /// Tens of instructions an element: only worth it in vectors.
 bool isCostly(Operation *op) {
   return isa<ir::ExpOp, ir::LogOp, ir::Log1pOp, ir::SinOp, ir::CosOp, ir::TanhOp, ir::ErfOp,
-             ir::GeluOp, ir::GeluTanhOp, ir::GeluQuickOp, ir::SiluOp, ir::SigmoidOp, ir::PowOp>(op);
+             ir::GeluOp, ir::GeluTanhOp, ir::GeluQuickOp, ir::SiluOp, ir::SigmoidOp, ir::PowOp,
+             ir::DequantizeOp>(op);
 }
 
 bool isRowAnchor(Operation *op) {

@@ -69,14 +69,15 @@ private:
     sortBlock(block);
   }
 
-  /// Whether a gather leads to `value` through additions and casts that nothing else uses.
+  /// Whether a gather leads to `value` through decoding, additions and casts that nothing else
+  /// uses.
   static bool gathersInto(Value value) {
     Operation *op = value.getDefiningOp();
     if (!op || !value.hasOneUse())
       return false;
     if (isa<ir::GatherOp>(op))
       return true;
-    return isa<ir::AddOp, ir::CastOp>(op) &&
+    return isa<ir::DequantizeOp, ir::AddOp, ir::CastOp>(op) &&
            llvm::any_of(op->getOperands(), [&](Value operand) { return gathersInto(operand); });
   }
 

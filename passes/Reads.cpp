@@ -34,7 +34,7 @@ Reads::Reads(ir::FusionOp fusion) {
 void Reads::visit(Operation &op, const Places &places) {
   bool isElementwise = op.hasTrait<ir::KilnElementwise>();
   if (!isElementwise && !op.hasTrait<ir::KilnView>() &&
-      !isa<ir::ConcatOp, ir::GatherOp, ir::GatherElementsOp>(op)) {
+      !isa<ir::ConcatOp, ir::GatherOp, ir::GatherElementsOp, ir::DequantizeOp>(op)) {
     // An anchor: it goes through its operand once.
     for (Value operand : op.getOperands())
       add(operand, {next++, shapeOf(op.getOperand(0)).numElements(), false});

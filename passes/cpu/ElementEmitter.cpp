@@ -89,17 +89,24 @@ static bool sameCoords(const Coords &x, const Coords &y) {
          x.mask == y.mask;
 }
 
-Value ElementEmitter::emit(Value tensor, const Coords &at) {
+Value ElementEmitter::emitOnce(Value tensor, unsigned kind, const Coords &at,
+                               llvm::function_ref<Value()> make) {
   Block *block = f.b.getInsertionBlock();
   for (const Memo &entry : memo)
-    if (entry.block == block && entry.tensor == tensor && sameCoords(entry.at, at))
+    if (entry.block == block && entry.tensor == tensor && entry.kind == kind &&
+        sameCoords(entry.at, at))
       return entry.value;
-  Value value = emitUncached(tensor, at);
-  // A uniform value inside a vector.
-  if (at.isVector() && !isa<VectorType>(value.getType()))
-    value = f.splat(value);
-  memo.push_back({tensor, at, value, block});
+  Value value = make();
+  memo.push_back({tensor, kind, at, value, block});
   return value;
+}
+
+Value ElementEmitter::emit(Value tensor, const Coords &at) {
+  return emitOnce(tensor, /*kind=*/0, at, [&] {
+    Value value = emitUncached(tensor, at);
+    // A uniform value inside a vector.
+    return at.isVector() && !isa<VectorType>(value.getType()) ? f.splat(value) : value;
+  });
 }
 
 Value ElementEmitter::emitUncached(Value tensor, const Coords &at) {

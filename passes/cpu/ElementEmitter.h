@@ -35,6 +35,10 @@ public:
   void provideArguments(mlir::Block &kernelBody);
 
   mlir::Value emit(mlir::Value tensor, const Coords &at);
+  /// Another value than the element that belongs to coordinates of a tensor: `make` is called once
+  /// for each `kind` (not 0) and block of code.
+  mlir::Value emitOnce(mlir::Value tensor, unsigned kind, const Coords &at,
+                       llvm::function_ref<mlir::Value()> make);
   /// Emits and converts to the dtype's storage type and stores at `pointer` (of the first lane).
   void storeAt(mlir::Value computed, DType dtype, mlir::Value pointer, mlir::Value mask);
 
@@ -47,6 +51,7 @@ private:
   FunctionEmitter &f;
   struct Memo {
     mlir::Value tensor;
+    unsigned kind; // 0: the element
     Coords at;
     mlir::Value value;
     mlir::Block *block; // where it may be used again
@@ -64,6 +69,17 @@ Coords broadcastCoords(FunctionEmitter &f, const TensorType &operand, const Tens
 /// A vector of elements at `pointer` + offsets[lane] (vector of i64, in elements).
 mlir::Value emitGather(FunctionEmitter &f, mlir::Value pointer, mlir::Type element,
                        mlir::Value offsets, mlir::Value mask);
+
+/// A vector made lane by lane from scalars: the general case, for reads without a fixed stride.
+mlir::Value emitLanes(FunctionEmitter &f, mlir::Value tensor, const Coords &at,
+                      llvm::function_ref<mlir::Value(const Coords &)> scalar);
+
+/// Elements of packed rows, decoded where they are read. Vectors along a row that begin at a
+/// multiple of their lanes take no more than a handful of instructions; code unrolled over
+/// `dequantizeUnit` columns, from a multiple of it on, computes scales once for all of them.
+mlir::Value emitDequantize(ElementEmitter &elements, FunctionEmitter &f, mlir::Operation *op,
+                           const Coords &at);
+inline constexpr int64_t dequantizeUnit = 32;
 
 /// How an operation that only moves elements is read at coordinates; null for another operation.
 using ViewEmitter = mlir::Value (*)(ElementEmitter &, FunctionEmitter &, mlir::Operation *,

@@ -242,7 +242,8 @@ LogicalResult checkElementwiseBehind(Block &body, Operation *anchor, ErrorReport
 
 bool canFuseIntoLinearPrologue(Operation *op) {
   return isElementwise(op) || op->hasTrait<ir::KilnView>() ||
-         isa<ir::ConcatOp, ir::GatherOp, ir::ConstantOp, ir::IotaOp, ir::SizeOp>(op);
+         isa<ir::ConcatOp, ir::GatherOp, ir::DequantizeOp, ir::ConstantOp, ir::IotaOp, ir::SizeOp>(
+             op);
 }
 
 Value linearRuns(Operation *linear) {

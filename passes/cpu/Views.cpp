@@ -19,7 +19,8 @@ ArrayRef<int64_t> integersOf(Operation *op, StringRef attribute) {
   return op->getAttrOfType<DenseI64ArrayAttr>(attribute).asArrayRef();
 }
 
-/// A vector made lane by lane from scalars: the general case, for reads without a fixed stride.
+} // namespace
+
 Value emitLanes(FunctionEmitter &f, Value tensor, const Coords &at,
                 llvm::function_ref<Value(const Coords &)> scalar) {
   Type element = computeType(f, ElementEmitter::typeOf(tensor).dtype);
@@ -48,6 +49,8 @@ Value emitLanes(FunctionEmitter &f, Value tensor, const Coords &at,
              });
   return lanes[0];
 }
+
+namespace {
 
 Value emitBroadcastTo(ElementEmitter &elements, FunctionEmitter &f, Operation *op,
                       const Coords &at) {
@@ -384,6 +387,7 @@ ViewEmitter findViewEmitter(StringRef op) {
       {"concat", emitConcat},
       {"gather", emitGatherOp},
       {"local_slice", emitLocalSlice},
+      {"dequantize", emitDequantize},
       {"gather_elements", emitGatherElements},
       {"iota", emitIota},
       {"size", emitSize},

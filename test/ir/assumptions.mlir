@@ -40,3 +40,12 @@ func.func @main(%x: tensor<?xf32, #kiln.dims<n>> {kiln.input = dense<1.0> : tens
   %0 = kiln.argsort %x axis 0 count <3> : tensor<?xf32, #kiln.dims<n>> -> tensor<3xi64>
   return %0 : tensor<3xi64>
 }
+
+// -----
+
+// expected-error@+1 {{[dequantize] rows of 33 bytes, but the blocks of Q8_0 have 34: packed [33] u8}}
+func.func @main(%x: tensor<?xui8, #kiln.dims<m>> {kiln.input = dense<1> : tensor<33xui8>})
+    -> tensor<?xf32, #kiln.dims<(m / 34) * 32>> {
+  %0 = kiln.dequantize %x as "Q8_0" : tensor<?xui8, #kiln.dims<m>> -> tensor<?xf32, #kiln.dims<(m / 34) * 32>>
+  return %0 : tensor<?xf32, #kiln.dims<(m / 34) * 32>>
+}

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "kiln/GgufValue.h"
+#include "kiln/Ops.h"
 #include "kiln/Quantization.h"
 #include "kiln/Tensor.h"
 
@@ -112,9 +113,9 @@ void saveGguf(const std::string &path, const std::map<std::string, Tensor> &tens
 
 } // namespace kiln::io
 
-/// Packing and unpacking of tensors that are here: both read their argument now.
 namespace kiln::quantization {
 
+/// Packs a tensor that is here: reads it now.
 /// Shapes: values [..., n] of float16, bfloat16 or float32, n a multiple of the block's elements
 /// -> uint8 [..., packedRowBytes(encoding, n)].
 /// Errors: TypeError for another dtype; ValueError for other sizes and for values that the encoding
@@ -122,9 +123,7 @@ namespace kiln::quantization {
 Tensor quantize(const Tensor &values, QuantizationEncoding encoding,
                 Where where = Where::current());
 
-/// Shapes: packed [..., m] of uint8, m a multiple of the block's bytes -> float32 [..., n].
-/// Errors: TypeError for another dtype; ValueError for other sizes.
-Tensor dequantize(const Tensor &packed, QuantizationEncoding encoding,
-                  Where where = Where::current());
+/// The way back, an operation as any other (Ops.h).
+using kiln::dequantize;
 
 } // namespace kiln::quantization

@@ -126,19 +126,20 @@ namespace ops {
 using kiln::abs, kiln::allClose, kiln::amax, kiln::amin, kiln::argmax, kiln::argmin, kiln::argsort,
     kiln::atanh, kiln::attention, kiln::avgPool2d, kiln::bandPart, kiln::ceil, kiln::chunk,
     kiln::clamp, kiln::complexMul, kiln::concat, kiln::cond, kiln::conv1d, kiln::conv2d,
-    kiln::conv3d, kiln::cos, kiln::cumsum, kiln::divmod, kiln::erf, kiln::exp, kiln::flip,
-    kiln::floor, kiln::floorDiv, kiln::fold, kiln::fromDim, kiln::gather, kiln::gatherNd,
-    kiln::gelu, kiln::hannWindow, kiln::interpolateNearest, kiln::isFinite, kiln::isInf,
-    kiln::isNan, kiln::layerNorm, kiln::log, kiln::log1p, kiln::logicalAnd, kiln::logicalNot,
-    kiln::logicalOr, kiln::logicalXor, kiln::logSoftmax, kiln::maskedFill, kiln::maskedScatter,
-    kiln::matmul, kiln::max, kiln::maximum, kiln::maxPool2d, kiln::mean, kiln::min, kiln::minimum,
-    kiln::nonzero, kiln::outer, kiln::pad, kiln::pow, kiln::prod, kiln::rebind, kiln::relu,
-    kiln::repeat, kiln::repeatInterleave, kiln::rmsNorm, kiln::round, kiln::rsqrt, kiln::scatter,
-    kiln::scatterAdd, kiln::scatterMax, kiln::scatterMin, kiln::scatterMul, kiln::scatterNd,
-    kiln::scatterNdAdd, kiln::scatterNdMax, kiln::scatterNdMin, kiln::scatterNdMul, kiln::sigmoid,
-    kiln::silu, kiln::sin, kiln::softmax, kiln::split, kiln::sqrt, kiln::stack, kiln::subgraph,
-    kiln::sum, kiln::takeAlongAxis, kiln::tanh, kiln::tile, kiln::topK, kiln::trunc, kiln::unbind,
-    kiln::unflatten, kiln::where, kiln::whileLoop, kiln::windows;
+    kiln::conv3d, kiln::cos, kiln::cumsum, kiln::dequantize, kiln::divmod, kiln::erf, kiln::exp,
+    kiln::flip, kiln::floor, kiln::floorDiv, kiln::fold, kiln::fromDim, kiln::gather,
+    kiln::gatherNd, kiln::gelu, kiln::hannWindow, kiln::interpolateNearest, kiln::isFinite,
+    kiln::isInf, kiln::isNan, kiln::layerNorm, kiln::log, kiln::log1p, kiln::logicalAnd,
+    kiln::logicalNot, kiln::logicalOr, kiln::logicalXor, kiln::logSoftmax, kiln::maskedFill,
+    kiln::maskedScatter, kiln::matmul, kiln::max, kiln::maximum, kiln::maxPool2d, kiln::mean,
+    kiln::min, kiln::minimum, kiln::nonzero, kiln::outer, kiln::pad, kiln::pow, kiln::prod,
+    kiln::rebind, kiln::relu, kiln::repeat, kiln::repeatInterleave, kiln::rmsNorm, kiln::round,
+    kiln::rsqrt, kiln::scatter, kiln::scatterAdd, kiln::scatterMax, kiln::scatterMin,
+    kiln::scatterMul, kiln::scatterNd, kiln::scatterNdAdd, kiln::scatterNdMax, kiln::scatterNdMin,
+    kiln::scatterNdMul, kiln::sigmoid, kiln::silu, kiln::sin, kiln::softmax, kiln::split,
+    kiln::sqrt, kiln::stack, kiln::subgraph, kiln::sum, kiln::takeAlongAxis, kiln::tanh, kiln::tile,
+    kiln::topK, kiln::trunc, kiln::unbind, kiln::unflatten, kiln::where, kiln::whileLoop,
+    kiln::windows;
 
 /// `values`, row-major, in a shape. Copies. Errors: ValueError if their number is another.
 template <std::ranges::contiguous_range Range>

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "kiln/Quantization.h"
 #include "kiln/Tensor.h"
 
 #include <string_view>
@@ -109,6 +110,13 @@ Tensor attention(const Tensor &q, const Tensor &k, const Tensor &v,
 /// table[:axis] + indices + table[axis + 1:]. Indices outside [0, n) are an IndexError when read.
 Tensor gather(const Tensor &table, const Tensor &indices, int64_t axis = 0,
               Where where = Where::current());
+
+/// Packed rows as numbers. Shapes: packed [..., m] of uint8, m a multiple of the block's bytes ->
+/// float32 [..., n]. Rows that are looked up, gather(dequantize(table), indices) or the other way
+/// round, are decoded as they are read; the table is never decoded as a whole.
+/// Errors: TypeError for another dtype; ValueError for a scalar and for other sizes.
+Tensor dequantize(const Tensor &packed, QuantizationEncoding encoding,
+                  Where where = Where::current());
 
 // Putting together and taking apart.
 
