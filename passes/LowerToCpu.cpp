@@ -205,8 +205,10 @@ private:
     // A launcher that reported a bad index ends the call.
     Block *leave = f.function.addBlock();
     for (Operation &op : main.getBody().front()) {
-      if (isCollective(&op))
-        emitCollective(f, op, place(op.getOperand(0), "none"), place(op.getResult(0), "none"));
+      if (isCollective(&op)) {
+        Value in = place(op.getOperand(0), "none");
+        emitCollective(f, op, in, isView(&op) ? in : place(op.getResult(0), "none"));
+      }
       auto launch = dyn_cast<ir::LaunchOp>(op);
       if (!launch)
         continue;
