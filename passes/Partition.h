@@ -17,9 +17,12 @@ struct Layout {
   };
   Kind kind = Kind::whole;
   int64_t axis = 0, size = 0; // of a split one: the axis, and its size as a whole
+  /// Of a partial one: whether no element is other than 0 on more than one rank, so that its sum is
+  /// exact.
+  bool isOnOneRank = false;
 
   static Layout split(int64_t axis, int64_t size) { return {Kind::split, axis, size}; }
-  static Layout partial() { return {Kind::partial, 0, 0}; }
+  static Layout partial(bool isOnOneRank) { return {Kind::partial, 0, 0, isOnOneRank}; }
   bool isSplit(int64_t along) const { return kind == Kind::split && axis == along; }
   friend bool operator==(const Layout &, const Layout &) = default;
 };

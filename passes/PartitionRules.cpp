@@ -1,6 +1,7 @@
 #include "passes/Partition.h"
 
 #include "kiln/DType.h"
+#include "kiln/Quantization.h"
 
 #include "mlir/IR/Builders.h"
 #include "llvm/ADT/STLExtras.h"
@@ -68,7 +69,20 @@ std::optional<Layout> splitResult(Layouts &layouts, ValueRange operands, const S
   return std::nullopt;
 }
 
+/// Whether an operation adds two values of one shape of which each element is on one rank. Then the
+/// sum over the ranks has no more than two numbers to add, and is rounded as theirs: one reduction
+/// instead of two.
+bool isSumOfTwo(Layouts &layouts, Operation *op) {
+  Type type = op->getResult(0).getType();
+  return isa<ir::AddOp, ir::SubOp>(op) && llvm::all_of(op->getOperands(), [&](Value operand) {
+           return layouts.of(operand).isOnOneRank && operand.getType() == type &&
+                  operand.hasOneUse();
+         });
+}
+
 FailureOr<bool> elementwise(Layouts &layouts, Operation *op) {
+  if (isSumOfTwo(layouts, op))
+    return done(layouts, op, Layout::partial(/*isOnOneRank=*/false));
   Shape shape = ir::shapeOf(op->getResult(0).getType());
   auto layout = splitResult(layouts, op->getOperands(), shape);
   if (!layout)
@@ -183,7 +197,7 @@ FailureOr<bool> gather(Layouts &layouts, Operation *op) {
     return false;
   gather.setTotal(table.size);
   if (ir::toTensorType(gather.getType()).dtype != DType::boolean)
-    return done(layouts, op, Layout::partial());
+    return done(layouts, op, Layout::partial(/*isOnOneRank=*/true));
   // Sums are of numbers.
   OpBuilder b(op);
   Type byte = b.getIntegerType(8, /*isSigned=*/false), truth = b.getI1Type();
@@ -213,8 +227,8 @@ FailureOr<bool> matmul(Layouts &layouts, Operation *op) {
     op->setOperands({newX, newY});
     return done(layouts, op, layout);
   };
-  // The sum of products is the product of the sum: reduced where that is smaller.
-  if (left.kind == Kind::partial && right.kind == Kind::whole && yRank == 2 && x.hasOneUse() &&
+  // Products of rows that are on one rank are on one rank: reduced where they are smaller.
+  if (left.isOnOneRank && right.kind == Kind::whole && yRank == 2 && x.hasOneUse() &&
       isNarrowing(ir::shapeOf(y.getType())))
     return with(x, y, left);
   // Columns of y are columns of the result, along whose rows x is whole.
@@ -225,7 +239,7 @@ FailureOr<bool> matmul(Layouts &layouts, Operation *op) {
     Value part = layouts.part(x, xRank - 1);
     if (!part)
       return false;
-    return with(part, y, Layout::partial());
+    return with(part, y, Layout::partial(/*isOnOneRank=*/false));
   }
   // Rows of x.
   if (left.isSplit(xRank - 2) && right.kind == Kind::whole)
@@ -276,6 +290,21 @@ FailureOr<bool> alongAxis(Layouts &layouts, Operation *op) {
   return done(layouts, op, x);
 }
 
+/// Rows, or whole blocks of each row.
+FailureOr<bool> dequantize(Layouts &layouts, Operation *op) {
+  Layout x = layouts.of(op->getOperand(0));
+  if (x.kind != Kind::split)
+    return false;
+  if (x.axis != rankOf(op->getOperand(0)) - 1)
+    return done(layouts, op, x);
+  auto name = cast<ir::DequantizeOp>(op).getEncoding();
+  auto encoding = *parseQuantizationEncoding(std::string_view(name));
+  int64_t blocks = x.size / blockBytes(encoding);
+  if (x.size % blockBytes(encoding) != 0 || blocks % layouts.ranks != 0)
+    return false;
+  return done(layouts, op, Layout::split(x.axis, blocks * blockElements(encoding)));
+}
+
 /// Operations on each row of x: those along its last axis.
 FailureOr<bool> onRows(Layouts &layouts, Operation *op) {
   Layout x = layouts.of(op->getOperand(0));
@@ -296,7 +325,7 @@ PartitionRule findPartitionRule(Operation *op) {
       {"gather", gather},       {"matmul", matmul},
       {"attention", attention}, {"softmax", alongAxis},
       {"cumsum", alongAxis},    {"argsort", alongAxis},
-      {"layer_norm", onRows},   {"dequantize", onRows},
+      {"layer_norm", onRows},   {"dequantize", dequantize},
   };
   if (op->hasTrait<ir::KilnElementwise>())
     return elementwise;

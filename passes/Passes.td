@@ -17,7 +17,7 @@ def PartitionPass : Pass<"kiln-partition", "::mlir::ModuleOp"> {
 
     - A gather from rows of a table gives those that the rank has and zeros for others: a partial
       sum of which one rank has all of each row, so that it is exact. A product that makes rows
-      smaller is taken before the sum.
+      smaller is taken before the sum, and so is an addition of rows of two tables.
     - A product with columns of a weight gives columns, one with rows of it, of columns, a partial
       sum: the two products of a feed-forward layer and what is between them need one all_reduce.
       So do heads of an attention.

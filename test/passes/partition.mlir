@@ -299,6 +299,40 @@ module attributes {kiln.ranks = 2 : i64} {
 
 // -----
 
+// Packed rows are summed as bytes, then decoded; a packed weight's rows, and blocks of its rows, are
+// decoded in parts. Not half a block.
+// CHECK: %[[W:[a-z0-9]+]] = kiln.all_gather %{{.*}} axis 1 ranks 2 : tensor<4x27xui8> -> tensor<4x54xui8>
+// CHECK-NEXT: %[[G:[a-z0-9]+]] = kiln.gather %{{.*}} axis 0 total 5 : (tensor<3x36xui8>
+// CHECK-NEXT: %[[R:[a-z0-9]+]] = kiln.all_reduce %[[G]] "sum" : tensor<3x36xui8>
+// CHECK-NEXT: %[[D:[a-z0-9]+]] = kiln.dequantize %[[R]] as "Q4_0" : tensor<3x36xui8> -> tensor<3x64xf32>
+// CHECK-NEXT: %[[X:[a-z0-9]+]] = kiln.local_slice %[[D]] axis 1
+// CHECK-NEXT: %[[U:[a-z0-9]+]] = kiln.dequantize %{{.*}} : tensor<2x36xui8> -> tensor<2x64xf32>
+// CHECK-NEXT: %[[P:[a-z0-9]+]] = kiln.permute %[[U]]
+// CHECK-NEXT: %[[H:[a-z0-9]+]] = kiln.matmul %[[D]], %[[P]]
+// CHECK-NEXT: kiln.all_gather %[[H]] axis 1
+// CHECK: %[[V:[a-z0-9]+]] = kiln.dequantize %{{.*}} : tensor<4x18xui8> -> tensor<4x32xf32>
+// CHECK: %[[Q:[a-z0-9]+]] = kiln.matmul %[[X]], %{{.*}} : (tensor<3x32xf32>, tensor<32x4xf32>) -> tensor<3x4xf32>
+// CHECK-NEXT: kiln.all_reduce %[[Q]]
+// CHECK-NEXT: kiln.dequantize %[[W]]
+module attributes {kiln.ranks = 2 : i64} {
+  func.func @main(%t: tensor<5x36xui8> {kiln.role = "weight", kiln.shard = 0 : i64}, %u: tensor<4x36xui8> {kiln.role = "weight", kiln.shard = 0 : i64},
+                  %v: tensor<4x36xui8> {kiln.role = "weight", kiln.shard = 1 : i64}, %w: tensor<4x54xui8> {kiln.role = "weight", kiln.shard = 1 : i64},
+                  %i: tensor<3xi64>) -> (tensor<3x4xf32>, tensor<3x4xf32>, tensor<4x96xf32>) {
+    %0 = kiln.gather %t[%i] axis 0 : (tensor<5x36xui8>, tensor<3xi64>) -> tensor<3x36xui8>
+    %1 = kiln.dequantize %0 as "Q4_0" : tensor<3x36xui8> -> tensor<3x64xf32>
+    %2 = kiln.dequantize %u as "Q4_0" : tensor<4x36xui8> -> tensor<4x64xf32>
+    %3 = kiln.permute %2 [1, 0] : tensor<4x64xf32> -> tensor<64x4xf32>
+    %4 = kiln.matmul %1, %3 : (tensor<3x64xf32>, tensor<64x4xf32>) -> tensor<3x4xf32>
+    %5 = kiln.dequantize %v as "Q4_0" : tensor<4x36xui8> -> tensor<4x64xf32>
+    %6 = kiln.permute %5 [1, 0] : tensor<4x64xf32> -> tensor<64x4xf32>
+    %7 = kiln.matmul %1, %6 : (tensor<3x64xf32>, tensor<64x4xf32>) -> tensor<3x4xf32>
+    %8 = kiln.dequantize %w as "Q4_0" : tensor<4x54xui8> -> tensor<4x96xf32>
+    return %4, %7, %8 : tensor<3x4xf32>, tensor<3x4xf32>, tensor<4x96xf32>
+  }
+}
+
+// -----
+
 // One rank has all.
 // CHECK: func.func @main
 // CHECK-SAME: tensor<5x2xf32> {kiln.role = "weight", kiln.shard = 0 : i64},

@@ -3,6 +3,8 @@
 #include "OracleTesting.h"
 #include "RankRunner.h"
 
+#include "runtime/quantization/Quantize.h"
+
 #include <gmock/gmock.h>
 
 using namespace kiln;
@@ -149,6 +151,43 @@ TEST_P(PartitionTest, TableAndProduct) {
           {{"n", 20}}, dtype == DType::float32 ? 1e-5 : 1e-2);
       EXPECT_EQ(results.numReduced, 1);
     }
+}
+
+ir::HostTensor drawPacked(QuantizationEncoding encoding, int64_t rows, int64_t columns,
+                          std::mt19937 &generator) {
+  ir::HostTensor values = drawNumbers(DType::float32, {rows, columns}, generator);
+  int64_t bytes = packedRowBytes(encoding, columns);
+  ir::HostTensor packed{TensorType(DType::uint8, {rows, bytes}, CPU()), {}};
+  packed.bytes.resize(static_cast<std::size_t>(rows * bytes));
+  EXPECT_TRUE(runtime::encodeBlocks(encoding, reinterpret_cast<const float *>(values.bytes.data()),
+                                    rows * bytes / blockBytes(encoding), packed.bytes.data()));
+  return packed;
+}
+
+/// Tables and weights that stay packed: rows are summed as bytes.
+TEST_P(PartitionTest, Packed) {
+  std::mt19937 generator(8);
+  for (QuantizationEncoding encoding : {QuantizationEncoding::Q4_0, QuantizationEncoding::Q6_K}) {
+    SCOPED_TRACE(name(encoding));
+    const int64_t columns = 24 * blockElements(encoding), bytes = packedRowBytes(encoding, columns);
+    GraphBuilder b;
+    auto table = shard(b, b.weight({7, bytes}, DType::uint8), 0),
+         up = shard(b, b.weight({24, bytes}, DType::uint8), 0),
+         down = shard(b, b.weight({5, bytes}, DType::uint8), 1);
+    auto indices = b.argument({n}, DType::int64);
+    ir::Attributes as = {{"encoding", std::string(name(encoding))}};
+    auto packedRows = b.node("gather", {table, indices}, {{"axis", int64_t(0)}});
+    auto rows = b.node("layer_norm", {b.node("dequantize", {packedRows}, as)}, {{"epsilon", 1e-5}});
+    b.output(product(b, rows, b.node("dequantize", {up}, as)));
+    b.output(product(b, rows, b.node("dequantize", {down}, as)));
+    RankResults results = check(
+        b,
+        {drawPacked(encoding, 7, columns, generator), drawPacked(encoding, 24, columns, generator),
+         drawPacked(encoding, 5, columns, generator), drawIndices(DType::int64, {6}, 7, generator)},
+        {{"n", 6}}, 1e-4);
+    EXPECT_EQ(results.numReduced, 2);
+    EXPECT_EQ(results.numGathered, 1);
+  }
 }
 
 /// Columns, then rows, with biases, an activation and the residual: one reduction.

@@ -83,6 +83,9 @@ TEST(ArtifactKey, TellsPartsApart) {
   EXPECT_EQ(artifactKey("graph", request), switched);
   request.target = "baseline";
   EXPECT_NE(artifactKey("graph", request), switched);
+  request.target = "native";
+  request.ranks = 2;
+  EXPECT_NE(artifactKey("graph", request), switched);
 }
 
 TEST_F(ArtifactCacheTest, CompilesOnceThenMemoryThenDisk) {
