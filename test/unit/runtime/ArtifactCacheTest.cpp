@@ -197,7 +197,7 @@ TEST_F(ArtifactCacheTest, FilesThatAreNotUsableAreReplaced) {
                 file.seekp(8);
                 file.put(2);
               }),
-              testing::HasSubstr("formatVersion: 2, this program reads 1"));
+              testing::HasSubstr("formatVersion: 9, this program reads 2"));
   for (const auto &entry : fs::directory_iterator(folder))
     EXPECT_EQ(entry.path().extension(), ".kiln") << "nothing else is left behind";
 }
