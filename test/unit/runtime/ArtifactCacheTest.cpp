@@ -195,7 +195,7 @@ TEST_F(ArtifactCacheTest, FilesThatAreNotUsableAreReplaced) {
   EXPECT_THAT(missAfter([&] {
                 std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
                 file.seekp(8);
-                file.put(2);
+                file.put(9);
               }),
               testing::HasSubstr("formatVersion: 9, this program reads 2"));
   for (const auto &entry : fs::directory_iterator(folder))
