@@ -243,6 +243,15 @@ bool canAutoCast(DType from, DType to) {
   return isCastable(from) && isCastable(to);
 }
 
+/// What makes the one kind of tensor of the other.
+const char *packingHint(const TensorType &given, const TensorType &own) {
+  if (own.dtype == DType::uint8 && isFloat(given.dtype))
+    return " (quantization::quantize packs floats)";
+  if (isFloat(own.dtype) && given.dtype == DType::uint8)
+    return " (dequantize makes floats of a packed tensor)";
+  return "";
+}
+
 void Assignments::add(const std::string &name, Tensor *parameter, Tensor value) {
   if (!value.defined())
     fail<ValueError>("\"{}\": what is given is empty", name);
@@ -251,8 +260,8 @@ void Assignments::add(const std::string &name, Tensor *parameter, Tensor value) 
     TensorType given = value.type();
     bool isCast = given.dtype != own.dtype && autoCast && canAutoCast(given.dtype, own.dtype);
     if (given.shape != own.shape || (given.dtype != own.dtype && !isCast))
-      fail<ValueError>("\"{}\": {} is not assignable to the parameter's {}", name, given.str(),
-                       own.str());
+      fail<ValueError>("\"{}\": {} is not assignable to the parameter's {}{}", name, given.str(),
+                       own.str(), packingHint(given, own));
     if (isCast) {
       ++casts;
       narrows = narrows || sizeBytes(given.dtype) > sizeBytes(own.dtype);

@@ -143,25 +143,33 @@ private:
     where.index.back() = f.add(start, offset);
     return widen(elements.emit(packed, where), isSigned);
   }
+  /// A half of the block.
   Value halfAt(int64_t offset) {
+    return shared(static_cast<unsigned>(offset) + firstOfBlock, blockElements(encoding),
+                  [&] { return loadHalf(offset); });
+  }
+  Value loadHalf(int64_t offset) {
     Value low = byteAt(f.constant(offset)), high = byteAt(f.constant(offset + 1));
     Value bits = either(low, left(high, 8));
     Value half = arith::TruncIOp::create(f.b, typeLike(f.b.getI16Type(), bits), bits);
     return loadConvert(f, half, DType::float16);
   }
 
-  /// What elements of the same sub-block share, computed once in a row of unrolled code.
-  Value shared(unsigned kind, llvm::function_ref<Value()> make) {
+  /// What so many elements from a multiple of them on share, computed once in unrolled code. `kind`
+  /// tells values from each other that belong to the same elements.
+  Value shared(unsigned kind, int64_t count, llvm::function_ref<Value()> make) {
     Coords key = uniform;
-    key.index.back() = column.base;
     int64_t rest = column.rest;
-    if (isMultiple(column.base, halfElements))
-      rest -= rest % halfElements;
-    return elements.emitOnce(result, static_cast<unsigned>(2 * rest) + kind + 1, key, make);
+    if (isMultiple(column.base, count))
+      rest -= rest % count;
+    key.index.back() = column.base;
+    return elements.emitOnce(result, static_cast<unsigned>(rest) * numKinds + kind + 1, key, make);
   }
+  /// Kinds: of halves of the block their offset in it behind that.
+  static constexpr unsigned stepOfUnit = 0, minOfUnit = 1, firstOfBlock = 2, numKinds = 512;
 
   Value emitQ4_0() {
-    Value scale = shared(0, [&] { return halfAt(blocks::Q4_0::scale); });
+    Value scale = halfAt(blocks::Q4_0::scale);
     Value inHalf = remainder(halfElements);
     Value half = f.div(place, f.constant(halfElements));
     Value bytes = quantsAt(f.add(inHalf, blocks::Q4_0::quants));
@@ -170,7 +178,7 @@ private:
   }
 
   Value emitQ8_0() {
-    Value scale = shared(0, [&] { return halfAt(blocks::Q8_0::scale); });
+    Value scale = halfAt(blocks::Q8_0::scale);
     return times(toFloat(quantsAt(f.add(place, blocks::Q8_0::quants), /*isSigned=*/true)), scale);
   }
 
@@ -178,10 +186,10 @@ private:
   Value emitWithMins(int64_t scales, int64_t quants, int64_t highBits) {
     static_assert(blocks::Q4_K::scale == blocks::Q5_K::scale &&
                   blocks::Q4_K::minScale == blocks::Q5_K::minScale);
-    Value step = shared(0, [&] {
+    Value step = shared(stepOfUnit, unitElements, [&] {
       return times(toFloat(sixBits(scales, /*isMin=*/false)), halfAt(blocks::Q4_K::scale));
     });
-    Value min = shared(1, [&] {
+    Value min = shared(minOfUnit, unitElements, [&] {
       return times(toFloat(sixBits(scales, /*isMin=*/true)), halfAt(blocks::Q4_K::minScale));
     });
     Value pair = f.div(unit, f.constant(2)), isOdd = f.rem(unit, f.constant(2));
@@ -210,7 +218,7 @@ private:
 
   Value emitQ6_K() {
     using B = blocks::Q6_K;
-    Value step = shared(0, [&] {
+    Value step = shared(stepOfUnit, halfElements, [&] {
       Value half = f.div(place, f.constant(halfElements));
       Value sub = byteAt(f.add(f.add(f.mul(unit, 2), half), B::scales), /*isSigned=*/true);
       return times(toFloat(sub), halfAt(B::scale));

@@ -1,4 +1,6 @@
 // Kernels without an anchor: one pass over the result, elements recomputed from the operands.
+#include "ir/KilnDialect.h"
+#include "kiln/Quantization.h"
 #include "passes/cpu/Kernels.h"
 
 using namespace mlir;
@@ -27,6 +29,25 @@ bool isFlat(Kernel &kernel, const Shape &shape) {
       return false;
   }
   return shape.rank() > 0;
+}
+
+/// Elements of packed rows that code is unrolled over, so that their scales are computed once: a
+/// block, or a unit of it where that is too much code. 0 where nothing is unpacked, or where
+/// columns are no whole units.
+int64_t unrolledColumns(FunctionEmitter &f, Kernel &kernel, const Dim &columns) {
+  int64_t block = 0;
+  for (Operation &op : kernel.body())
+    if (auto decode = dyn_cast<ir::DequantizeOp>(op))
+      block =
+          std::max(block, blockElements(*parseQuantizationEncoding(decode.getEncoding().str())));
+  if (block == 0 || !columns.isStatic())
+    return 0;
+  constexpr int64_t maxCopies = 256; // of operations
+  auto operations = static_cast<int64_t>(kernel.body().getOperations().size());
+  for (int64_t size : {block, dequantizeUnit})
+    if (columns.value() % size == 0 && size / f.lanes() * operations <= maxCopies)
+      return size;
+  return 0;
 }
 
 /// Operands of a flat kernel: at the flat position, which is the coordinate of the last axis.
@@ -85,6 +106,7 @@ LogicalResult emitLoopKernel(ModuleLowering &lowering, Kernel &kernel) {
     else
       elements.provideArguments(kernel.body());
     SmallVector<Value> outputs = outputBuffers(f, kernel);
+    const int64_t unrolled = unrolledColumns(f, kernel, columns);
     Value columnCount = f.dimValue(columns);
     Value blocks = f.max(f.ceilDiv(columnCount, f.constant(taskColumns)), f.constant(1));
     f.loop(f.begin, f.end, f.constant(1), [&](Value task) {
@@ -113,7 +135,14 @@ LogicalResult emitLoopKernel(ModuleLowering &lowering, Kernel &kernel) {
       if (shape.rank() == 0)
         return write(f.constant(0), {});
       at.laneAxis = shape.rank() - 1;
-      f.vectorLoop(count, [&](Value column, Value mask) { write(f.add(first, column), mask); });
+      if (unrolled == 0)
+        return f.vectorLoop(count,
+                            [&](Value column, Value mask) { write(f.add(first, column), mask); });
+      f.loop(f.constant(0), count, f.constant(unrolled), [&](Value column) {
+        Value start = f.add(first, column);
+        for (int64_t place = 0; place < unrolled; place += f.lanes())
+          write(f.add(start, place), {});
+      });
     });
     f.finish();
   }

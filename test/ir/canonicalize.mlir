@@ -156,3 +156,30 @@ func.func @maximumOrder(%x: tensor<f32>) -> (tensor<f32>, tensor<f32>) {
   %1 = kiln.minimum %zero, %x : tensor<f32>
   return %0, %1 : tensor<f32>, tensor<f32>
 }
+
+// Only the rows that are looked up are decoded.
+// CHECK-LABEL: func.func @decodeLater
+// CHECK-NEXT: %[[R:.*]] = kiln.gather %{{.*}} axis 1 : (tensor<2x4x34xui8>, tensor<3xi64>) -> tensor<2x3x34xui8>
+// CHECK-NEXT: %[[D:.*]] = kiln.dequantize %[[R]] as "Q8_0"
+// CHECK-NEXT: return %[[D]]
+func.func @decodeLater(%t: tensor<2x4x34xui8>, %i: tensor<3xi64>) -> tensor<2x3x32xf32> {
+  %0 = kiln.dequantize %t as "Q8_0" : tensor<2x4x34xui8> -> tensor<2x4x32xf32>
+  %1 = kiln.gather %0[%i] axis 1 : (tensor<2x4x32xf32>, tensor<3xi64>) -> tensor<2x3x32xf32>
+  return %1 : tensor<2x3x32xf32>
+}
+
+// Not where rows are not read whole, are of a part of a table, or where the decoded table is needed anyway.
+// CHECK-LABEL: func.func @decodeFirst
+// CHECK-COUNT-3: kiln.dequantize
+// CHECK-COUNT-3: kiln.gather
+// CHECK-NEXT: return
+func.func @decodeFirst(%t: tensor<4x34xui8>, %u: tensor<4x34xui8>, %v: tensor<4x34xui8>, %i: tensor<3xi64>)
+    -> (tensor<4x3xf32>, tensor<3x32xf32>, tensor<3x32xf32>, tensor<4x32xf32>) {
+  %0 = kiln.dequantize %t as "Q8_0" : tensor<4x34xui8> -> tensor<4x32xf32>
+  %1 = kiln.dequantize %u as "Q8_0" : tensor<4x34xui8> -> tensor<4x32xf32>
+  %2 = kiln.dequantize %v as "Q8_0" : tensor<4x34xui8> -> tensor<4x32xf32>
+  %3 = kiln.gather %0[%i] axis 1 : (tensor<4x32xf32>, tensor<3xi64>) -> tensor<4x3xf32>
+  %4 = kiln.gather %1[%i] axis 0 total 7 : (tensor<4x32xf32>, tensor<3xi64>) -> tensor<3x32xf32>
+  %5 = kiln.gather %2[%i] axis 0 : (tensor<4x32xf32>, tensor<3xi64>) -> tensor<3x32xf32>
+  return %3, %4, %5, %2 : tensor<4x3xf32>, tensor<3x32xf32>, tensor<3x32xf32>, tensor<4x32xf32>
+}

@@ -398,3 +398,41 @@ func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
   %23 = kiln.slice %22 from <2> to <6> step [1] : tensor<8xf32> -> tensor<4xf32>
   return %23 : tensor<4xf32>
 }
+
+// -----
+
+// gather + dequantize + elementwise: one pass, in which packed rows are read and nothing of them is stored.
+// CHECK: func.func @main
+// CHECK-NEXT: %[[F:.*]] = kiln.fusion
+// CHECK-NEXT: kiln.gather
+// CHECK-NEXT: kiln.dequantize
+// CHECK-NEXT: kiln.tanh
+// CHECK-NEXT: kiln.yield
+// CHECK: return %[[F]]
+func.func @main(%t: tensor<4x34xui8>, %i: tensor<3xi64>) -> tensor<3x32xf32> {
+  %0 = kiln.gather %t[%i] axis 0 : (tensor<4x34xui8>, tensor<3xi64>) -> tensor<3x34xui8>
+  %1 = kiln.dequantize %0 as "Q8_0" : tensor<3x34xui8> -> tensor<3x32xf32>
+  %2 = kiln.tanh %1 : tensor<3x32xf32>
+  return %2 : tensor<3x32xf32>
+}
+
+// -----
+
+// Refused: decoding in front of a broadcast, which reads each row four times, and of a concat along the row, which
+// reads element by element.
+// CHECK: func.func @main
+// CHECK-NEXT: %[[A:.*]] = kiln.fusion
+// CHECK-NEXT: kiln.dequantize
+// CHECK-NEXT: kiln.yield
+// CHECK: kiln.fusion (%{{.*}} = %[[A]]
+// CHECK: %[[B:.*]] = kiln.fusion
+// CHECK-NEXT: kiln.dequantize
+// CHECK-NEXT: kiln.yield
+// CHECK: kiln.fusion (%{{.*}} = %[[B]]
+func.func @main(%t: tensor<1x34xui8>, %s: tensor<4x34xui8>, %x: tensor<4x32xf32>) -> (tensor<4x32xf32>, tensor<4x64xf32>) {
+  %0 = kiln.dequantize %t as "Q8_0" : tensor<1x34xui8> -> tensor<1x32xf32>
+  %1 = kiln.add %0, %x : (tensor<1x32xf32>, tensor<4x32xf32>) -> tensor<4x32xf32>
+  %3 = kiln.dequantize %s as "Q8_0" : tensor<4x34xui8> -> tensor<4x32xf32>
+  %4 = kiln.concat %3, %x axis 1 : (tensor<4x32xf32>, tensor<4x32xf32>) -> tensor<4x64xf32>
+  return %1, %4 : tensor<4x32xf32>, tensor<4x64xf32>
+}

@@ -101,3 +101,77 @@ func.func @main(%t: tensor<4x2xf32>, %i: tensor<3xi64>) -> tensor<3x4xf32> {
   %1 = kiln.linear %0, weights(%t) : (tensor<3x2xf32>, tensor<4x2xf32>) -> tensor<3x4xf32>
   return %1 : tensor<3x4xf32>
 }
+
+// -----
+
+// gather + dequantize + linear + bias, gather + dequantize + cast + linear in a kernel with an activation: rows are
+// decoded as they are copied for the product.
+// CHECK: func.func @main
+// CHECK: kiln.fusion
+// CHECK-NEXT: %[[P:[a-z0-9]+]] = kiln.gather
+// CHECK-NEXT: %[[G:[a-z0-9]+]] = kiln.dequantize %[[P]] as "Q8_0"
+// CHECK-NEXT: %[[Y:[a-z0-9]+]] = kiln.linear %[[G]], weights(%{{.*}}) biases
+// CHECK-NEXT: kiln.yield %[[Y]]
+// CHECK: kiln.fusion
+// CHECK-NEXT: %[[Q:[a-z0-9]+]] = kiln.gather
+// CHECK-NEXT: %[[H:[a-z0-9]+]] = kiln.dequantize %[[Q]] as "Q4_0"
+// CHECK-NEXT: %[[C:[a-z0-9]+]] = kiln.cast %[[H]]
+// CHECK-NEXT: %[[Z:[a-z0-9]+]] = kiln.linear %[[C]]
+// CHECK-NEXT: kiln.gelu %[[Z]]
+!i = tensor<?xi64, #kiln.dims<n>>
+!x = tensor<?x32xf32, #kiln.dims<n, 32>>
+!h = tensor<?x32xbf16, #kiln.dims<n, 32>>
+!y = tensor<?x3xf32, #kiln.dims<n, 3>>
+!z = tensor<?x3xbf16, #kiln.dims<n, 3>>
+func.func @main(%t: tensor<4x34xui8>, %u: tensor<4x18xui8>, %i: !i, %w: tensor<3x32xf32>, %b: tensor<3xf32>, %v: tensor<3x32xbf16>) -> (!y, !z) {
+  %0 = kiln.gather %t[%i] axis 0 : (tensor<4x34xui8>, !i) -> tensor<?x34xui8, #kiln.dims<n, 34>>
+  %1 = kiln.dequantize %0 as "Q8_0" : tensor<?x34xui8, #kiln.dims<n, 34>> -> !x
+  %2 = kiln.linear %1, weights(%w) biases(%b) : (!x, tensor<3x32xf32>, tensor<3xf32>) -> !y
+  %3 = kiln.gather %u[%i] axis 0 : (tensor<4x18xui8>, !i) -> tensor<?x18xui8, #kiln.dims<n, 18>>
+  %4 = kiln.dequantize %3 as "Q4_0" : tensor<?x18xui8, #kiln.dims<n, 18>> -> !x
+  %5 = kiln.cast %4 to bf16 : !x -> !h
+  %6 = kiln.fusion (%a = %5 : !h, %c = %v : tensor<3x32xbf16>) -> !z {
+    %7 = kiln.linear %a, weights(%c) : (!h, tensor<3x32xbf16>) -> !z
+    %8 = kiln.gelu %7 : !z
+    kiln.yield %8 : !z
+  }
+  return %2, %6 : !y, !z
+}
+
+// -----
+
+// gather + dequantize + add + layer_norm, with a second table that is not packed.
+// CHECK: func.func @main
+// CHECK-NEXT: kiln.fusion
+// CHECK: kiln.dequantize
+// CHECK: kiln.add
+// CHECK-NEXT: kiln.layer_norm
+// CHECK-NEXT: kiln.yield
+!x = tensor<3x32xf32>
+func.func @main(%t: tensor<4x34xui8>, %p: tensor<4x32xf32>, %i: tensor<3xi64>, %w: tensor<32xf32>) -> !x {
+  %0 = kiln.gather %t[%i] axis 0 : (tensor<4x34xui8>, tensor<3xi64>) -> tensor<3x34xui8>
+  %1 = kiln.dequantize %0 as "Q8_0" : tensor<3x34xui8> -> !x
+  %2 = kiln.gather %p[%i] axis 0 : (tensor<4x32xf32>, tensor<3xi64>) -> !x
+  %3 = kiln.add %1, %2 : (!x, !x) -> !x
+  %4 = kiln.layer_norm %3, %w, %w epsilon 1.0e-05 : (!x, tensor<32xf32>, tensor<32xf32>) -> !x
+  return %4 : !x
+}
+
+// -----
+
+// Refused: decoded rows that are used elsewhere as well; packed rows that are not looked up.
+// CHECK: func.func @main
+// CHECK-NEXT: kiln.gather
+// CHECK-NEXT: kiln.dequantize
+// CHECK-NEXT: kiln.linear
+// CHECK-NEXT: kiln.dequantize
+// CHECK-NEXT: kiln.linear
+// CHECK-NEXT: return
+func.func @main(%t: tensor<4x34xui8>, %i: tensor<3xi64>, %w: tensor<5x32xf32>) -> (tensor<3x5xf32>, tensor<3x32xf32>, tensor<4x5xf32>) {
+  %0 = kiln.gather %t[%i] axis 0 : (tensor<4x34xui8>, tensor<3xi64>) -> tensor<3x34xui8>
+  %1 = kiln.dequantize %0 as "Q8_0" : tensor<3x34xui8> -> tensor<3x32xf32>
+  %2 = kiln.linear %1, weights(%w) : (tensor<3x32xf32>, tensor<5x32xf32>) -> tensor<3x5xf32>
+  %3 = kiln.dequantize %t as "Q8_0" : tensor<4x34xui8> -> tensor<4x32xf32>
+  %4 = kiln.linear %3, weights(%w) : (tensor<4x32xf32>, tensor<5x32xf32>) -> tensor<4x5xf32>
+  return %2, %1, %4 : tensor<3x5xf32>, tensor<3x32xf32>, tensor<4x5xf32>
+}

@@ -5,6 +5,7 @@
 //   {"shape": [8, 128], "seconds": 0.5}  times calls with the inputs of 8x128.safetensors:
 //                                        {"median_us": m, "min_us": m, "calls": n}
 //   {"shape": [8, 128], "save": "PATH"}  writes the result, "out", to PATH: {"saved": true}
+// `kiln-bench --quantized-gather` measures lookups in packed tables by itself (QuantizedGather.h).
 //
 //===----------------------------------------------------------------------===//
 
@@ -19,6 +20,7 @@
 #include <nlohmann/json.hpp>
 
 #include "Cases.h"
+#include "QuantizedGather.h"
 
 using namespace kiln;
 using namespace kiln::tools;
@@ -96,6 +98,15 @@ int main(int argc, char **argv) {
   bool list = false;
   std::string name, dtypeName, folder;
   app.add_flag("--list", list, "List the cases");
+  bool quantizedGather = false;
+  QuantizedGatherOptions gather;
+  auto *gathers = app.add_flag("--quantized-gather", quantizedGather,
+                               "Look up rows of packed tables, and of the same in float32");
+  app.add_option("--rows", gather.rows, "Of each table")->needs(gathers)->capture_default_str();
+  app.add_option("--columns", gather.columns, "Of each table, a multiple of 256")
+      ->needs(gathers)
+      ->capture_default_str();
+  app.add_option("--ids", gather.ids, "Rows of a call")->needs(gathers)->capture_default_str();
   app.add_option("CASE", name, "What to measure");
   app.add_option("DTYPE", dtypeName, "f32 or bf16")->check(CLI::IsMember({"f32", "bf16"}));
   app.add_option("DATA_DIR", folder, "Folder of weights.safetensors and the inputs");
@@ -106,10 +117,14 @@ int main(int argc, char **argv) {
         std::cout << fmt::format("{:<14} {}\n", each.name, each.description);
       return 0;
     }
-    if (folder.empty())
+    if (folder.empty() && !quantizedGather)
       throw CLI::RequiredError("CASE, DTYPE and DATA_DIR");
     if (!std::getenv("KILN_NUM_THREADS"))
       setThreadCount(2); // What all workers of the comparison have.
+    if (quantizedGather) {
+      benchQuantizedGather(gather);
+      return 0;
+    }
     work(findCase(name), dtypeName == "bf16" ? DType::bfloat16 : DType::float32, folder, start);
     return 0;
   } catch (const CLI::CallForHelp &) {

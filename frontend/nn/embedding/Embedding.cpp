@@ -5,10 +5,12 @@
 #include "frontend/Trace.h"
 #include "frontend/Transfer.h"
 #include "kiln/Defaults.h"
+#include "kiln/Gguf.h"
 #include "kiln/Ops.h"
 
 #include <fmt/format.h>
 #include <mutex>
+#include <utility>
 
 namespace kiln::nn::embedding {
 
@@ -34,8 +36,30 @@ void Embedding::describe(Description &to) const {
     to.field("dims", Shape(std::vector<Dim>(shape.begin() + 1, shape.end())));
 }
 
+/// Random values, drawn and packed when they are first read. Errors: ValueError for rows that are
+/// no whole blocks.
+static Tensor lazyPacked(const Call &call, const Dim &rows, int64_t columns,
+                         QuantizationEncoding encoding) {
+  if (columns % blockElements(encoding) != 0)
+    call.fail(ErrorKind::value,
+              fmt::format("hiddenDim {} is not a multiple of the {} elements of a block of {}",
+                          columns, blockElements(encoding), kiln::name(encoding)));
+  Tensor values = kiln::detail::lazyRandom(kiln::detail::Distribution::normal,
+                                           TensorType(DType::float32, {rows, columns}, CPU()), 0, 1,
+                                           call.where);
+  return kiln::detail::lazyTensor(
+      TensorType(DType::uint8, {rows, packedRowBytes(encoding, columns)}, CPU()),
+      [=, where = call.where]() mutable {
+        Tensor packed = quantization::quantize(std::exchange(values, {}), encoding, where);
+        return kiln::detail::contents(packed, "EmbeddingV2", where);
+      },
+      call.where);
+}
+
 EmbeddingV2::EmbeddingV2(const EmbeddingV2Options &options, Where where)
-    : device(options.device.value_or(defaults().second)), name(options.name) {
+    : device(options.device.value_or(defaults().second)), name(options.name),
+      quantizationEncoding(options.quantizationEncoding),
+      dtype(options.dtype.value_or(defaults().first)) {
   Call call("EmbeddingV2", where);
   auto check = [&](const char *field, const Dim &dim) {
     if (!dim.isStatic() || dim.value() < 0)
@@ -44,13 +68,24 @@ EmbeddingV2::EmbeddingV2(const EmbeddingV2Options &options, Where where)
   };
   check("vocabSize", options.vocabSize);
   check("hiddenDim", options.hiddenDim);
-  if (options.quantizationEncoding)
-    call.fail(ErrorKind::value, fmt::format("quantizationEncoding {} is not supported yet",
-                                            kiln::name(*options.quantizationEncoding)));
-  DType dtype = options.dtype.value_or(defaults().first);
+  if (quantizationEncoding) {
+    if (!isFloat(dtype))
+      call.fail(ErrorKind::type, fmt::format("rows of {} are decoded to floats, not to {}",
+                                             kiln::name(*quantizationEncoding), kiln::name(dtype)));
+    weight = lazyPacked(call, options.vocabSize, options.hiddenDim.value(), *quantizationEncoding);
+    return;
+  }
   weight = kiln::detail::lazyRandom(
       kiln::detail::Distribution::normal,
       TensorType(dtype, {options.vocabSize, options.hiddenDim}, CPU()), 0, 1, where);
+}
+
+Dim EmbeddingV2::hiddenDim() const {
+  const Dim &length = weight.shape()[1];
+  if (!quantizationEncoding)
+    return length;
+  return length / Dim(blockBytes(*quantizationEncoding)) *
+         Dim(blockElements(*quantizationEncoding));
 }
 
 /// Guards which tensors the embeddings hold; never held while anything is copied.
@@ -78,15 +113,18 @@ Tensor EmbeddingV2::operator()(const Tensor &indices, Where where) const {
   if (!kiln::detail::TraceScope::isActive())
     kiln::detail::checkDevice(device, call.name, where);
   Tensor table = placedWeight(where);
-  return gather(table, kiln::detail::lazilyOn(call, indices, device), 0, where);
+  Tensor rows = gather(table, kiln::detail::lazilyOn(call, indices, device), 0, where);
+  return quantizationEncoding ? dequantize(rows, *quantizationEncoding, where).cast(dtype, where)
+                              : rows;
 }
 
 void EmbeddingV2::describe(Description &to) const {
   to.field("vocab_size", vocabSize())
       .field("hidden_dim", hiddenDim())
-      .field("dtype", weight.dtype())
-      .field("device", device)
-      .field("name", name, std::string());
+      .field("dtype", quantizationEncoding ? dtype : weight.dtype());
+  if (quantizationEncoding)
+    to.field("quantization_encoding", *quantizationEncoding);
+  to.field("device", device).field("name", name, std::string());
 }
 
 } // namespace kiln::nn::embedding

@@ -186,14 +186,6 @@ TEST(EmbeddingV2, Mistakes) {
               ThrowsMessage<TypeError>(HasSubstr("[EmbeddingV2] vocabSize")));
   EXPECT_THAT([] { EmbeddingV2({.vocabSize = 2, .hiddenDim = -2}); },
               ThrowsMessage<TypeError>(HasSubstr("hiddenDim")));
-  EXPECT_THAT(
-      [] {
-        EmbeddingV2({.vocabSize = 2,
-                     .hiddenDim = 32,
-                     .name = "packed",
-                     .quantizationEncoding = QuantizationEncoding::Q4_0});
-      },
-      ThrowsMessage<ValueError>(HasSubstr("quantizationEncoding Q4_0 is not supported yet")));
 }
 
 } // namespace
