@@ -57,8 +57,19 @@ struct IndexSite {
   std::string location;
 };
 
+/// What an artifact's key is made of (runtime/ArtifactKey.h).
+struct KeyParts {
+  std::string compiler; // version and build
+  std::string target;   // CPU features
+  std::string options;
+  std::string graph; // ir::canonicalText
+  friend bool operator==(const KeyParts &, const KeyParts &) = default;
+};
+
 struct Artifact {
   std::string key; // 32 hex digits
+  KeyParts parts;
+  std::string madeBecause; // why nothing in the cache would do
   /// How many devices run the one program at the same time, each with its parts of split inputs
   /// and the whole of all others. All have the same outputs.
   int64_t ranks = 1;

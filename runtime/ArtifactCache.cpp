@@ -1,38 +1,12 @@
 #include "runtime/ArtifactCache.h"
 
-#include "runtime/Checksum.h"
-#include "runtime/CompilerLibrary.h"
+#include "runtime/CacheLock.h"
 #include "runtime/Executable.h"
-#include "runtime/cpu/HostCpu.h"
 
-#include <algorithm>
 #include <chrono>
 #include <optional>
 
 namespace kiln::runtime {
-
-std::string hashKey(std::span<const std::string_view> parts) {
-  std::vector<uint64_t> sizes;
-  std::vector<std::span<const std::byte>> all(1);
-  for (std::string_view part : parts) {
-    sizes.push_back(part.size());
-    all.push_back(std::as_bytes(std::span(part)));
-  }
-  all[0] = std::as_bytes(std::span(sizes));
-  return checksum(all).str();
-}
-
-std::string artifactKey(std::string_view graphText, const CompileRequest &request) {
-  static const std::string compiler = compilerIdentity();
-  static const std::string native = cpuKey(hostCpuFeatures());
-  std::vector<std::string> disabled = request.disabledPasses;
-  std::sort(disabled.begin(), disabled.end());
-  std::string ranks = std::to_string(request.ranks);
-  std::vector<std::string_view> parts = {
-      compiler, request.target == "native" ? native : request.target, graphText, ranks};
-  parts.insert(parts.end(), disabled.begin(), disabled.end());
-  return hashKey(parts);
-}
 
 ArtifactCache &ArtifactCache::instance() {
   static ArtifactCache &cache = *new ArtifactCache(DiskCache::defaultFolder());
@@ -44,7 +18,8 @@ static double secondsSince(std::chrono::steady_clock::time_point start) {
 }
 
 CachedExecutable ArtifactCache::getOrCompile(const std::string &key,
-                                             const std::function<Artifact()> &compile) {
+                                             const std::function<Artifact()> &compile,
+                                             const std::function<KeyParts()> &parts) {
   std::optional<std::promise<Pointer>> promise;
   {
     std::unique_lock lock(mutex);
@@ -60,7 +35,7 @@ CachedExecutable ArtifactCache::getOrCompile(const std::string &key,
     entries.emplace(key, Entry{promise->get_future().share(), uses.end()});
   }
   try {
-    CachedExecutable made = make(key, compile);
+    CachedExecutable made = make(key, compile, parts);
     promise->set_value(made.executable);
     keep(key);
     return made;
@@ -74,26 +49,41 @@ CachedExecutable ArtifactCache::getOrCompile(const std::string &key,
   }
 }
 
-CachedExecutable ArtifactCache::make(const std::string &key,
-                                     const std::function<Artifact()> &compile) {
-  CachedExecutable result;
+bool ArtifactCache::findOnDisk(const std::string &key, CachedExecutable &result) {
   auto start = std::chrono::steady_clock::now();
-  if ((result.executable = disk.load(key, result.missReason))) {
-    result.hit = CacheHit::disk;
-    result.loadSeconds = secondsSince(start);
-    std::lock_guard lock(mutex);
-    ++count.diskHits;
+  if (!(result.executable = disk.load(key, result.missReason)))
+    return false;
+  result.missReason.clear();
+  result.hit = CacheHit::disk;
+  result.loadSeconds = secondsSince(start);
+  std::lock_guard lock(mutex);
+  ++count.diskHits;
+  return true;
+}
+
+CachedExecutable ArtifactCache::make(const std::string &key,
+                                     const std::function<Artifact()> &compile,
+                                     const std::function<KeyParts()> &parts) {
+  CachedExecutable result;
+  if (findOnDisk(key, result))
     return result;
-  }
-  start = std::chrono::steady_clock::now();
+  CacheLock lock(disk.prepare() ? disk.folder() : "", key);
+  if (lock.hasWaited() && findOnDisk(key, result))
+    return result;
+  KeyParts known = parts ? parts() : KeyParts();
+  if (parts)
+    result.missReason += disk.nearest(known);
+  auto start = std::chrono::steady_clock::now();
   Artifact artifact = compile();
   result.compileSeconds = secondsSince(start);
   artifact.key = key;
+  artifact.parts = std::move(known);
+  artifact.madeBecause = result.missReason;
   start = std::chrono::steady_clock::now();
   disk.store(artifact);
   result.executable = Executable::load(std::move(artifact));
   result.loadSeconds = secondsSince(start);
-  std::lock_guard lock(mutex);
+  std::lock_guard guard(mutex);
   ++count.compiles;
   return result;
 }

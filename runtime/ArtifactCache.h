@@ -19,13 +19,6 @@ namespace kiln::runtime {
 
 class Executable;
 
-/// 32 hex digits over all parts; ("ab", "c") is not ("a", "bc").
-std::string hashKey(std::span<const std::string_view> parts);
-
-/// The key of what the compiler makes of a graph: over its canonical text, the target (this CPU's
-/// for "native"), the options and the compiler.
-std::string artifactKey(std::string_view graphText, const CompileRequest &request);
-
 /// What getOrCompile found.
 struct CachedExecutable {
   std::shared_ptr<const Executable> executable;
@@ -46,9 +39,11 @@ public:
 
   /// The executable of that key, from memory, from disk or from `compile`, whose artifact gets the
   /// key and is stored. Concurrent calls with one key compile once: the others wait and count as
-  /// hits in memory. Errors: what `compile` throws, for all that waited, and nothing is kept; those
-  /// of Executable::load.
-  CachedExecutable getOrCompile(const std::string &key, const std::function<Artifact()> &compile);
+  /// hits in memory; calls of other processes as hits on disk. `parts`: what the key is made of,
+  /// asked for a miss, to tell why it is one. Errors: what `compile` throws, for all that waited,
+  /// and nothing is kept; those of Executable::load.
+  CachedExecutable getOrCompile(const std::string &key, const std::function<Artifact()> &compile,
+                                const std::function<KeyParts()> &parts = {});
 
   struct Counts {
     int64_t compiles = 0, memoryHits = 0, diskHits = 0;
@@ -63,7 +58,9 @@ private:
     std::shared_future<Pointer> executable;
     std::list<std::string>::iterator use; // position in `uses`; its end while it is being made
   };
-  CachedExecutable make(const std::string &key, const std::function<Artifact()> &compile);
+  CachedExecutable make(const std::string &key, const std::function<Artifact()> &compile,
+                        const std::function<KeyParts()> &parts);
+  bool findOnDisk(const std::string &key, CachedExecutable &result);
   void keep(const std::string &key);
 
   DiskCache disk;

@@ -146,6 +146,11 @@ private:
 std::vector<std::byte> writeMetadata(const Artifact &artifact) {
   Writer w;
   w.string(artifact.key);
+  w.string(artifact.parts.compiler);
+  w.string(artifact.parts.target);
+  w.string(artifact.parts.options);
+  w.string(artifact.parts.graph);
+  w.string(artifact.madeBecause);
   w.string(artifact.compilerVersion);
   w.string(artifact.target);
   w.number(artifact.ranks);
@@ -186,6 +191,11 @@ Artifact readMetadata(std::span<const std::byte> bytes, uint64_t codeBytes) {
   Reader r(bytes);
   Artifact artifact;
   artifact.key = r.string("key");
+  artifact.parts.compiler = r.string("parts.compiler");
+  artifact.parts.target = r.string("parts.target");
+  artifact.parts.options = r.string("parts.options");
+  artifact.parts.graph = r.string("parts.graph");
+  artifact.madeBecause = r.string("madeBecause");
   artifact.compilerVersion = r.string("compilerVersion");
   artifact.target = r.string("target");
   artifact.ranks = r.choice<int64_t>(maxRanks + 1, "ranks");

@@ -11,7 +11,7 @@ namespace kiln::runtime {
 class Executable;
 class MappedFile;
 
-inline constexpr uint32_t artifactFormatVersion = 2;
+inline constexpr uint32_t artifactFormatVersion = 3;
 /// Code begins at a multiple of this in the file, so that it can be mapped and run from there.
 inline constexpr std::size_t artifactPageBytes = 4096;
 

@@ -2,6 +2,7 @@
 
 #include "kiln/Error.h"
 #include "runtime/ArtifactFile.h"
+#include "runtime/ArtifactKey.h"
 #include "runtime/Executable.h"
 #include "runtime/MappedFile.h"
 
@@ -9,6 +10,7 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -30,6 +32,44 @@ std::string DiskCache::defaultFolder() {
   return "";
 }
 
+/// To standard error, as far as it takes it: the disk that is full may be the one behind it.
+static void say(const std::string &text) { std::fputs(text.c_str(), stderr); }
+
+std::uintmax_t DiskCache::defaultLimit() {
+  constexpr std::uintmax_t usual = std::uintmax_t{1} << 30;
+  const char *text = std::getenv("KILN_CACHE_LIMIT");
+  if (!text || !*text)
+    return usual;
+  char *end = nullptr;
+  double number = std::strtod(text, &end);
+  std::string unit = end;
+  for (char &letter : unit)
+    letter = static_cast<char>(std::toupper(static_cast<unsigned char>(letter)));
+  double factor = unit.empty()  ? 1
+                  : unit == "K" ? 1024
+                  : unit == "M" ? 1024 * 1024
+                  : unit == "G" ? 1024 * 1024 * 1024
+                                : 0;
+  if (end == text || factor == 0 || !(number >= 0) || number * factor > 1e18) {
+    static std::once_flag said;
+    std::call_once(said, [&] {
+      say(fmt::format("kiln: $KILN_CACHE_LIMIT is \"{}\", expected bytes such as 500M; taking 1G\n",
+                      text));
+    });
+    return usual;
+  }
+  return static_cast<std::uintmax_t>(number * factor);
+}
+
+/// Why what lies there may not be believed or written to; empty if nothing speaks against it.
+static std::string whyUnsafe(const struct stat &status) {
+  if (status.st_uid != geteuid() && status.st_uid != 0)
+    return "belongs to another user";
+  if (status.st_mode & (S_IWGRP | S_IWOTH))
+    return "may be written by other users";
+  return "";
+}
+
 std::shared_ptr<const Executable> DiskCache::load(const std::string &key,
                                                   std::string &missReason) const {
   if (!isOn()) {
@@ -44,9 +84,12 @@ std::shared_ptr<const Executable> DiskCache::load(const std::string &key,
     return nullptr;
   }
   // Its code will run in this process.
-  if ((status.st_uid != geteuid() && status.st_uid != 0) ||
-      (status.st_mode & (S_IWGRP | S_IWOTH))) {
-    missReason = fmt::format("{} may be written by other users", file);
+  if (std::string reason = whyUnsafe(status); !reason.empty()) {
+    missReason = fmt::format("{} {}", file, reason);
+    return nullptr;
+  }
+  if (stat(directory.c_str(), &status) != 0 || !whyUnsafe(status).empty()) {
+    missReason = fmt::format("{} {}", directory, whyUnsafe(status));
     return nullptr;
   }
   try {
@@ -80,63 +123,136 @@ static int writeFile(const std::string &path, std::span<const std::byte> bytes) 
   return error;
 }
 
-void DiskCache::store(const Artifact &artifact) {
-  if (!isOn())
-    return;
-  std::error_code made;
-  std::filesystem::create_directories(directory, made);
-  int error = made.value();
-  if (!error) {
-    static std::atomic<unsigned> counter = 0;
-    std::string temporary =
-        fmt::format("{}/.{}.{}.{}", directory, artifact.key, getpid(), counter++);
-    error = writeFile(temporary, serialize(artifact));
-    if (!error && rename(temporary.c_str(), path(artifact.key).c_str()) != 0)
-      error = errno;
-    if (error && error != EEXIST)
-      unlink(temporary.c_str());
-  }
-  if (!error && artifact.key.ends_with('0'))
-    prune(maxBytes);
-  if (error)
-    std::call_once(warned, [&] {
-      fmt::print(stderr, "kiln: cannot write to the cache folder {}: {}; going on without it\n",
-                 directory, std::strerror(error));
-    });
+void DiskCache::warnOnce(const std::string &reason) {
+  std::call_once(warned, [&] {
+    say(fmt::format("kiln: cannot use the cache folder {}: {}; going on without it\n", directory,
+                    reason));
+  });
 }
 
-void DiskCache::prune(std::uintmax_t limitBytes) const {
+bool DiskCache::prepare() {
+  if (!isOn())
+    return false;
   namespace fs = std::filesystem;
-  struct File {
-    fs::file_time_type used;
-    std::uintmax_t sizeBytes;
-    fs::path path;
-  };
-  std::vector<File> files;
-  std::uintmax_t total = 0;
+  std::error_code error;
+  if (fs::path parent = fs::path(directory).parent_path(); !parent.empty())
+    fs::create_directories(parent, error);
+  // Whatever the umask says: nobody else writes here.
+  if (!error && mkdir(directory.c_str(), 0755) == 0)
+    chmod(directory.c_str(), 0755);
+  else if (!error && errno != EEXIST)
+    error.assign(errno, std::generic_category());
+  struct stat status = {};
+  if (!error && stat(directory.c_str(), &status) != 0)
+    error.assign(errno, std::generic_category());
+  if (!error && !S_ISDIR(status.st_mode))
+    error = std::make_error_code(std::errc::not_a_directory);
+  std::string reason = error ? error.message() : whyUnsafe(status);
+  if (!reason.empty())
+    warnOnce(reason);
+  return reason.empty();
+}
+
+void DiskCache::store(const Artifact &artifact) {
+  if (!prepare())
+    return;
+  static std::atomic<unsigned> counter = 0;
+  std::string temporary = fmt::format("{}/.{}.{}.{}", directory, artifact.key, getpid(), counter++);
+  int error = writeFile(temporary, serialize(artifact));
+  if (!error && rename(temporary.c_str(), path(artifact.key).c_str()) != 0)
+    error = errno;
+  if (error && error != EEXIST)
+    unlink(temporary.c_str());
+  if (error)
+    warnOnce(std::strerror(error));
+  else if (artifact.key.ends_with('0'))
+    prune(defaultLimit());
+}
+
+std::vector<DiskCache::Entry> DiskCache::entries() const {
+  namespace fs = std::filesystem;
+  std::vector<Entry> found;
   std::error_code error; // a file that another process removes meanwhile is no error
+  for (fs::directory_iterator it(directory, error), end; !error && it != end; it.increment(error)) {
+    std::error_code gone;
+    const fs::path &file = it->path();
+    Entry entry{file.stem(), file, it->file_size(gone), {}};
+    entry.used = it->last_write_time(gone);
+    if (!gone && file.extension() == ".kiln" && !entry.key.starts_with('.'))
+      found.push_back(std::move(entry));
+  }
+  std::sort(found.begin(), found.end(),
+            [](const Entry &a, const Entry &b) { return a.used > b.used; });
+  return found;
+}
+
+Artifact DiskCache::read(const Entry &entry) const {
+  Artifact artifact = parseArtifact(MappedFile::open(entry.path)->bytes());
+  if (artifact.key != entry.key)
+    throw IoError(fmt::format("artifact: key: is {}", artifact.key));
+  return artifact;
+}
+
+std::string DiskCache::nearest(const KeyParts &parts) const {
+  constexpr std::size_t mostEntries = 256; // some 50 us each
+  constexpr double alike = 0.5;
+  double best = alike;
+  std::string bestKey;
+  KeyParts bestParts;
+  std::vector<Entry> known = entries();
+  known.resize(std::min(known.size(), mostEntries));
+  for (const Entry &entry : known) {
+    try {
+      Artifact artifact = parseArtifactInPlace(MappedFile::open(entry.path)->bytes()).artifact;
+      if (double found = similarity(artifact.parts, parts); found > best) {
+        best = found;
+        bestKey = artifact.key;
+        bestParts = std::move(artifact.parts);
+      }
+    } catch (const Error &) { // no help
+    }
+  }
+  if (bestKey.empty())
+    return "";
+  return fmt::format("; nearest: {} differs in {}", bestKey,
+                     describeDifference(bestParts, "there", parts, "here"));
+}
+
+/// Removes what writers left that died more than an hour ago.
+static void removeLeftovers(const std::string &directory) {
+  namespace fs = std::filesystem;
+  std::error_code error;
   auto longAgo = fs::file_time_type::clock::now() - std::chrono::hours(1);
   for (fs::directory_iterator it(directory, error), end; !error && it != end; it.increment(error)) {
     std::error_code gone;
-    File file{it->last_write_time(gone), it->file_size(gone), it->path()};
-    std::string name = file.path.filename().string();
-    if (gone || (!name.starts_with('.') && file.path.extension() != ".kiln"))
-      continue; // none of ours
-    if (!name.starts_with('.')) {
-      total += file.sizeBytes;
-      files.push_back(std::move(file));
-    } else if (file.used < longAgo) {
-      fs::remove(file.path, gone);
-    }
+    std::string name = it->path().filename().string();
+    if (name.starts_with('.') && name != ".lock" && it->last_write_time(gone) < longAgo && !gone)
+      fs::remove(it->path(), gone);
   }
-  std::sort(files.begin(), files.end(),
-            [](const File &a, const File &b) { return a.used < b.used; });
-  for (const File &file : files) {
-    if (total <= limitBytes)
-      return;
-    fs::remove(file.path, error);
-    total -= file.sizeBytes;
+}
+
+std::size_t DiskCache::prune(std::uintmax_t limitBytes) const {
+  removeLeftovers(directory);
+  std::vector<Entry> known = entries();
+  std::uintmax_t total = 0;
+  std::size_t removed = 0;
+  for (const Entry &entry : known) {
+    total += entry.sizeBytes;
+    std::error_code gone;
+    if (total > limitBytes)
+      removed += std::filesystem::remove(entry.path, gone);
   }
+  return removed;
+}
+
+std::size_t DiskCache::clear() const {
+  removeLeftovers(directory);
+  std::size_t removed = 0;
+  for (const Entry &entry : entries()) {
+    std::error_code gone;
+    removed += std::filesystem::remove(entry.path, gone);
+  }
+  return removed;
 }
 
 } // namespace kiln::runtime

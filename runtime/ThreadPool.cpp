@@ -6,6 +6,7 @@
 
 #include <charconv>
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <optional>
@@ -180,8 +181,10 @@ int64_t defaultThreads() {
   auto [end, error] = std::from_chars(text, text + std::strlen(text), asked);
   if (error == std::errc() && !*end && asked >= 1 && asked <= ThreadPool::maxThreads)
     return asked;
-  fmt::print(stderr, "kiln: KILN_NUM_THREADS={} is not a number of threads; using {}\n", text,
-             count);
+  std::fputs(
+      fmt::format("kiln: KILN_NUM_THREADS={} is not a number of threads; using {}\n", text, count)
+          .c_str(),
+      stderr); // which may be closed: no error
   return count;
 }
 

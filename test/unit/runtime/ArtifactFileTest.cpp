@@ -155,7 +155,7 @@ TEST(ArtifactFile, ErrorsNameTheField) {
   };
   EXPECT_EQ(failure({}), "artifact: header: the file has only 0 bytes");
   EXPECT_EQ(changed(0, 0), "artifact: magic: this is no artifact");
-  EXPECT_EQ(changed(8, 7), "artifact: formatVersion: 7, this program reads 2");
+  EXPECT_EQ(changed(8, 7), "artifact: formatVersion: 7, this program reads 3");
   EXPECT_EQ(changed(12, 9),
             "artifact: abiVersion: 9, this program runs " + std::to_string(KILN_ABI_VERSION));
   EXPECT_THAT(changed(24, 1u << 30), testing::StartsWith("artifact: metadataBytes: "));
