@@ -67,4 +67,38 @@ TEST_F(GgufMemory, PackedTensorsAreViewsOfTheFile) {
   EXPECT_EQ(runtimeStats().heldBytes(), heldBefore);
 }
 
+/// The mean of each row of a packed table.
+struct RowMeans : nn::Module<RowMeans> {
+  nn::embedding::EmbeddingV2 table;
+  KILN_FIELDS(table)
+  Tensor operator()(const Tensor &ids) const { return mean(table(ids), -1); }
+};
+
+// A table of 1 GiB in Q4_K (7.1 GiB as float32), mapped, with every row looked up.
+TEST_F(GgufMemory, ATableInUseCostsItsPages) {
+  constexpr int64_t rows = 466034, columns = 4096, chunk = 100000;
+  auto file = io::openGguf(sparseTable(rows));
+  const int64_t fileKiB = static_cast<int64_t>(std::filesystem::file_size(path("x")) / 1024);
+  ASSERT_GE(fileKiB, 1 << 20);
+  // The peak of this process counts from here on; what it holds already is part of it.
+  std::ofstream("/proc/self/clear_refs") << "5" << std::flush;
+  RowMeans model{
+      .table = nn::embedding::EmbeddingV2({.vocabSize = rows,
+                                           .hiddenDim = columns,
+                                           .dtype = DType::float32,
+                                           .quantizationEncoding = QuantizationEncoding::Q4_K})};
+  model.loadState([&](const std::string &) { return file["table"]; });
+  auto compiled = model.compile(TensorType(DType::int64, {"n"}));
+  for (int64_t first = 0; first < rows; first += chunk) {
+    Tensor ids = Tensor::arange(first, std::min(rows, first + chunk), 1);
+    EXPECT_EQ(compiled(ids).data<float>()[0], 0);
+  }
+  // A few rows as they are, eagerly.
+  EXPECT_EQ(model.table(Tensor::constant({int64_t{0}, rows - 1})).shape(), (Shape{2, columns}));
+  const int64_t peakKiB = statusKiB("VmHWM");
+  RecordProperty("fileMiB", std::to_string(fileKiB / 1024));
+  RecordProperty("peakMiB", std::to_string(peakKiB / 1024));
+  EXPECT_LE(peakKiB, fileKiB + 100 * 1000 * 1000 / 1024);
+}
+
 } // namespace
