@@ -39,16 +39,17 @@ Comparison compareRecorded(detail::Recorded recorded, const std::string &name,
                            const std::vector<Tensor> &inputs, const CompareOptions &options) {
   recorded.graph.segments.clear(); // a part of the graph may end within one
   std::vector<runtime::TensorValue> values = valuesOf(inputs, options.where);
-  makeLazyLeaves(recorded.pending);
-  for (std::size_t i = inputs.size(); i < recorded.pending.leaves.size(); ++i)
+  for (std::size_t i = inputs.size(); i < recorded.pending.leaves.size(); ++i) {
+    makeLazyLeaf(*recorded.pending.leaves[i]);
     values.push_back(recorded.pending.leaves[i]->value);
+  }
   for (std::size_t i = 0; i < recorded.graph.nodes.size(); ++i)
     if (const std::source_location &where = recorded.locations[i]; where.line() > 0)
       recorded.graph.nodes[i].location = placeOf(where);
   Comparison result;
   try {
     result = detail::compareGraph(recorded.graph, values, options.tolerance,
-                                  detail::compiledRunner(options.compile));
+                                  detail::compiledRunner(options.compile, recorded.devices));
   } catch (const Error &) {
     detail::rethrowWith([&](const std::string &message) {
       return detail::completed(message, "compare", options.where);

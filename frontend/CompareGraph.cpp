@@ -2,12 +2,15 @@
 
 #include "frontend/CompileGraph.h"
 #include "frontend/Node.h"
+#include "frontend/Sharding.h"
 #include "ir/ShapeRules.h"
 #include "runtime/CompilerLibrary.h"
 #include "runtime/Executable.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <deque>
 #include <fmt/format.h>
 #include <limits>
 
@@ -311,13 +314,40 @@ private:
   const GraphRunner &run;
 };
 
+/// Splits the inputs and runs a program on several devices; the results of the first.
+Values runRanks(const runtime::Executable &executable, const ir::Graph &graph,
+                const Devices &devices, const Values &inputs) {
+  std::deque<Tensor> parts; // holds what the weights point to
+  std::vector<runtime::RankedWeight> weights;
+  std::vector<const runtime::TensorValue *> arguments;
+  Call call("compare", std::source_location::current());
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    if (const ir::Input &input = graph.inputs[i]; input.shardAxis) {
+      parts.push_back(shardTensor(call, asTensor(inputs[i]), *input.shardAxis, devices));
+      weights.push_back(rankedWeight(*parts.back().handle()));
+    } else if (input.role == ir::Input::Role::weight) {
+      weights.push_back({&inputs[i]});
+    } else {
+      arguments.push_back(&inputs[i]);
+    }
+  return runtime::RankedModel::bind(executable.shared_from_this(), devices, weights)
+      ->run(arguments)
+      .front();
+}
+
 } // namespace
 
-GraphRunner compiledRunner(const CompileOptions &options) {
+GraphRunner compiledRunner(const CompileOptions &options,
+                           std::shared_ptr<const std::vector<Device>> devices) {
   runtime::CompileRequest request;
   request.target = options.target;
   request.disabledPasses = options.disabledPasses;
-  return [request](const ir::Graph &graph, const Values &inputs) {
+  return [request, devices](const ir::Graph &graph, const Values &inputs) mutable {
+    bool isSplit = std::any_of(graph.inputs.begin(), graph.inputs.end(),
+                               [](const ir::Input &input) { return input.shardAxis.has_value(); });
+    request.ranks = isSplit ? static_cast<int64_t>(devices->size()) : 1;
+    if (isSplit)
+      return runRanks(*compileThroughCache(graph, request).executable, graph, *devices, inputs);
     std::vector<const runtime::TensorValue *> pointers;
     for (const runtime::TensorValue &input : inputs)
       pointers.push_back(&input);

@@ -12,8 +12,10 @@ namespace kiln::detail {
 using GraphRunner = std::function<std::vector<runtime::TensorValue>(
     const ir::Graph &graph, const std::vector<runtime::TensorValue> &inputs)>;
 
-/// Through the cache and the compiler.
-GraphRunner compiledRunner(const CompileOptions &options);
+/// Through the cache and the compiler. `devices`: those over which inputs with a `shardAxis` are
+/// split; null if there are none.
+GraphRunner compiledRunner(const CompileOptions &options,
+                           std::shared_ptr<const std::vector<Device>> devices = nullptr);
 
 /// What `compare` does, with anything in the place of the compiler. `location` of the result is
 /// that of the graph's node.

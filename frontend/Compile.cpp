@@ -198,20 +198,50 @@ traceAndCompile(const std::vector<TensorType> &types, const NamedTensors &parame
   return compileRecorded(traced.arguments, traced.results, parameters, name, options, traced.start);
 }
 
+/// Makes each value that is a result an output once, whatever number of devices it is wanted on.
+static std::vector<ResultPlace> shareOutputs(PendingGraph &pending,
+                                             const std::vector<std::shared_ptr<Node>> &results) {
+  std::vector<ir::ValueId> outputs;
+  std::vector<ResultPlace> places;
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    auto found = std::find(outputs.begin(), outputs.end(), pending.outputs[i]);
+    places.push_back(
+        {static_cast<std::size_t>(found - outputs.begin()), results[i]->type().device});
+    if (found == outputs.end())
+      outputs.push_back(pending.outputs[i]);
+  }
+  pending.outputs = std::move(outputs);
+  return places;
+}
+
 Recorded recordGraph(const std::vector<std::shared_ptr<Node>> &arguments,
                      const std::vector<std::shared_ptr<Node>> &results,
                      const NamedTensors &parameters, const std::string &name,
                      const CompileOptions &options) {
   Recorded recorded;
   PendingGraph &pending = recorded.pending = collectPending(results, arguments);
-  for (const std::shared_ptr<Node> &leaf : pending.leaves)
+  for (const std::shared_ptr<Node> &leaf : pending.leaves) {
     checkDevice(leaf->type().device, "compile", options.where);
+    if (leaf->sharding)
+      for (Device device : *leaf->sharding->devices)
+        checkDevice(device, "compile", options.where);
+  }
   for (const std::shared_ptr<Node> &node : pending.nodes)
     checkDevice(node->type().device, "compile", node->where);
+  try {
+    recorded.devices = devicesOf(pending);
+  } catch (const Error &) {
+    rethrowWith(
+        [&](const std::string &message) { return completed(message, "compile", options.where); });
+  }
+  dropReplicas(pending);
+  if (recorded.devices)
+    recorded.places = shareOutputs(pending, results);
   std::vector<ir::Segment> segments;
   if (options.subgraphs)
     segments = findSegments(pending);
   recorded.graph = buildGraph(pending, arguments.size(), parameters, name, options);
+  splitInputs(recorded.graph, pending);
   recorded.names = resolveNames(recorded.graph, pending, name);
   recorded.graph.segments = std::move(segments);
   shareDefinitions(recorded.graph, pending);
@@ -235,6 +265,35 @@ makeTables(const FoldedTables &folded, const PendingGraph &pending, CompiledStat
   return tables;
 }
 
+/// Gives a program that runs on several devices its weights.
+static void bindRanks(CompiledState &state, std::shared_ptr<const runtime::Executable> executable,
+                      Recorded &recorded, std::size_t numArguments) {
+  const std::vector<std::shared_ptr<Node>> &leaves = recorded.pending.leaves;
+  std::vector<runtime::RankedWeight> weights;
+  for (std::size_t i = 0; i < leaves.size(); ++i)
+    if (i < numArguments)
+      state.argumentDevices.push_back(leaves[i]->type().device);
+    else
+      weights.push_back(rankedWeight(*leaves[i]));
+  state.places = std::move(recorded.places);
+  state.ranked = runtime::RankedModel::bind(std::move(executable), *recorded.devices, weights);
+}
+
+/// The results of a call on several devices. Errors: ValueError for an argument on a device that it
+/// was not compiled for; otherwise as RankedModel::run.
+static std::vector<runtime::TensorValue>
+callRanks(const CompiledState &state, std::span<const runtime::TensorValue *const> inputs) {
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    if (Device got = inputs[i]->type.device; got != state.argumentDevices[i])
+      throw ValueError(fmt::format("argument {}: expected device {}, got {}", i,
+                                   state.argumentDevices[i].str(), got.str()));
+  auto byRank = state.ranked->run(inputs);
+  std::vector<runtime::TensorValue> results;
+  for (const ResultPlace &place : state.places)
+    results.push_back(resultOn(place.device, state.ranked->devices(), byRank, place.output));
+  return results;
+}
+
 std::shared_ptr<const CompiledState>
 compileRecorded(const std::vector<std::shared_ptr<Node>> &arguments,
                 const std::vector<std::shared_ptr<Node>> &results, const NamedTensors &parameters,
@@ -243,7 +302,7 @@ compileRecorded(const std::vector<std::shared_ptr<Node>> &arguments,
   Recorded recorded = recordGraph(arguments, results, parameters, name, options);
   const PendingGraph &pending = recorded.pending;
   FoldedTables folded;
-  if (options.foldTables)
+  if (options.foldTables && !recorded.devices) // a table that is split stays so
     folded = foldTables(recorded.graph);
   bool folds = !folded.load.outputs.empty();
   state->graph = std::move(folds ? folded.main : recorded.graph);
@@ -254,6 +313,8 @@ compileRecorded(const std::vector<std::shared_ptr<Node>> &arguments,
   state->request.target = options.target;
   state->request.disabledPasses = options.disabledPasses;
   state->request.dumpDir = options.dumpDir;
+  state->request.ranks =
+      recorded.devices ? static_cast<int64_t>(recorded.devices->size()) : int64_t{1};
   state->numArguments = arguments.size();
   state->numResults = results.size();
   state->name = name;
@@ -275,13 +336,17 @@ compileRecorded(const std::vector<std::shared_ptr<Node>> &arguments,
       return completed(withLocations(message, state->locations), "compile", options.where);
     });
   }
-  for (std::size_t i = arguments.size(); i < pending.leaves.size(); ++i)
-    if (!folds ||
-        std::find(folded.mainInputs.begin(), folded.mainInputs.end(), i) != folded.mainInputs.end())
-      weights.push_back(&pending.leaves[i]->value);
-  for (const runtime::TensorValue &table : tables)
-    weights.push_back(&table);
-  state->bound = found.executable->bindWeights(weights);
+  if (recorded.devices) {
+    bindRanks(*state, found.executable, recorded, arguments.size());
+  } else {
+    for (std::size_t i = arguments.size(); i < pending.leaves.size(); ++i)
+      if (!folds || std::find(folded.mainInputs.begin(), folded.mainInputs.end(), i) !=
+                        folded.mainInputs.end())
+        weights.push_back(&pending.leaves[i]->value);
+    for (const runtime::TensorValue &table : tables)
+      weights.push_back(&table);
+    state->bound = found.executable->bindWeights(weights);
+  }
   state->stats.compileSeconds = found.compileSeconds;
   state->stats.loadSeconds = found.loadSeconds + secondsSince(start);
   state->stats.cacheHit = found.hit;
@@ -320,7 +385,8 @@ void callCompiled(const CompiledState &state, const Tensor *const *arguments, Te
   }
   std::vector<runtime::TensorValue> outputs;
   try {
-    outputs = state.bound->run({inputs, state.numArguments});
+    outputs = state.ranked ? callRanks(state, {inputs, state.numArguments})
+                           : state.bound->run({inputs, state.numArguments});
   } catch (const runtime::ConstraintError &error) {
     throw ValueError(constraintMessage(state, error, where));
   } catch (const Error &) {

@@ -4,6 +4,7 @@
 #include "frontend/Locations.h"
 #include "frontend/Node.h"
 #include "frontend/PendingGraph.h"
+#include "frontend/Sharding.h"
 #include "frontend/SizeNames.h"
 #include "kiln/Compile.h"
 #include "runtime/Executable.h"
@@ -20,9 +21,18 @@ struct Requirement {
   std::source_location where;
 };
 
+/// Where a result comes from and where it is to be.
+struct ResultPlace {
+  std::size_t output;
+  Device device;
+};
+
 /// What a CompiledModel is a handle on.
 struct CompiledState {
-  std::shared_ptr<const runtime::BoundModel> bound;
+  std::shared_ptr<const runtime::BoundModel> bound;   // or, on several devices:
+  std::shared_ptr<const runtime::RankedModel> ranked; // null on one
+  std::vector<Device> argumentDevices;                // on several
+  std::vector<ResultPlace> places;                    // of each result, on several
   std::size_t numArguments = 0, numResults = 0;
   CompileStats stats;
   std::string name;    // of the model
@@ -59,6 +69,10 @@ struct Recorded {
   ir::Graph graph;
   SizeNames names;     // what the names stand for that a `rebind` introduced
   Locations locations; // of its nodes
+  /// The devices that parts of it are split over, and where the results come from, or null and
+  /// none: all is on one device.
+  std::shared_ptr<const Devices> devices;
+  std::vector<ResultPlace> places;
 };
 
 /// Errors: TypeError for arguments of another trace; DeviceError for a device that is not there.

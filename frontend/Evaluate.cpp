@@ -3,13 +3,16 @@
 #include "frontend/CompileGraph.h"
 #include "frontend/Locations.h"
 #include "frontend/Pieces.h"
+#include "frontend/Sharding.h"
 #include "frontend/Symbolise.h"
+#include "frontend/Transfer.h"
 #include "frontend/Varying.h"
 #include "runtime/Executable.h"
 
 #include <algorithm>
 #include <condition_variable>
 #include <fmt/format.h>
+#include <iterator>
 #include <unordered_set>
 
 namespace kiln::detail {
@@ -63,30 +66,112 @@ void commit(const std::shared_ptr<Node> &node, std::shared_ptr<const runtime::Bu
   node->state.store(Node::State::realized, std::memory_order_release);
 }
 
+namespace {
+
+/// What a program that runs on several devices makes of the leaves, on each of them.
+std::vector<std::vector<runtime::TensorValue>>
+runRanks(std::shared_ptr<const runtime::Executable> executable, const Devices &devices,
+         const std::vector<std::shared_ptr<Node>> &leaves) {
+  std::vector<runtime::RankedWeight> weights;
+  std::vector<const runtime::TensorValue *> arguments;
+  for (std::size_t i = 0; i < leaves.size(); ++i)
+    if (executable->artifact().inputs[i].isWeight)
+      weights.push_back(rankedWeight(*leaves[i]));
+    else
+      arguments.push_back(&leaves[i]->value);
+  return runtime::RankedModel::bind(std::move(executable), devices, weights)->run(arguments);
+}
+
+/// A replica whose contents are wanted, and what it is a copy of.
+struct WantedReplica {
+  std::shared_ptr<Node> node, source;
+};
+
+/// Takes the replicas out of the graph. Those that are outputs, and the others of their calls that
+/// somebody still holds, get the contents of what they are copies of.
+std::vector<WantedReplica> takeReplicas(PendingGraph &pending) {
+  std::vector<ir::ValueId> outputs = pending.outputs;
+  std::unordered_set<const Node *> wanted, known;
+  for (ir::ValueId id : outputs)
+    wanted.insert(&pending.value(id));
+  std::vector<Replica> replicas = dropReplicas(pending);
+  for (const Replica &replica : replicas)
+    known.insert(replica.node.get());
+  std::vector<WantedReplica> result;
+  for (const Replica &replica : replicas) {
+    std::size_t numLeaves = pending.leaves.size();
+    bool isLeaf = replica.source < numLeaves;
+    const std::shared_ptr<Node> &source =
+        isLeaf ? pending.leaves[replica.source] : pending.nodes[replica.source - numLeaves];
+    if (isLeaf)
+      makeLazyLeaf(*source);
+    bool isWanted = wanted.contains(replica.node.get());
+    for (const std::weak_ptr<Node> &place : replica.node->replicas->nodes)
+      if (std::shared_ptr<Node> other = place.lock();
+          other && (other == replica.node ? isWanted : known.insert(other.get()).second)) {
+        result.push_back({std::move(other), source});
+        isWanted = true;
+      }
+    if (isWanted)
+      pending.outputs.push_back(replica.source);
+  }
+  return result;
+}
+
+} // namespace
+
 static void runGraph(PendingGraph &pending, std::string_view operation,
                      const std::source_location &where) {
+  std::vector<WantedReplica> replicas = takeReplicas(pending);
   std::sort(pending.outputs.begin(), pending.outputs.end());
   pending.outputs.erase(std::unique(pending.outputs.begin(), pending.outputs.end()),
                         pending.outputs.end());
   Originals originals = liftVarying(pending);
   std::erase_if(pending.outputs, [&](ir::ValueId id) { return id < pending.leaves.size(); });
-  if (pending.outputs.empty())
-    return;
-  std::vector<const runtime::TensorValue *> inputs;
-  for (const std::shared_ptr<Node> &leaf : pending.leaves)
-    inputs.push_back(&leaf->value);
-  std::vector<runtime::TensorValue> results;
+  std::shared_ptr<const Devices> devices = devicesOf(pending);
+  std::vector<std::vector<runtime::TensorValue>> results(1); // of each rank
   try {
-    results = compileThroughCache(symbolicGraph(pending), {}).executable->run(inputs);
+    if (!pending.outputs.empty()) {
+      runtime::CompileRequest request;
+      request.ranks = devices ? static_cast<int64_t>(devices->size()) : 1;
+      auto executable = compileThroughCache(symbolicGraph(pending), request).executable;
+      if (devices) {
+        results = runRanks(std::move(executable), *devices, pending.leaves);
+      } else {
+        std::vector<const runtime::TensorValue *> inputs;
+        for (const std::shared_ptr<Node> &leaf : pending.leaves)
+          inputs.push_back(&leaf->value);
+        results[0] = executable->run(inputs);
+      }
+    }
   } catch (const Error &) {
     rethrowWith([&](const std::string &message) {
       return completed(withLocations(message, locationsOf(pending)), operation, where);
     });
   }
+  std::unordered_map<const Node *, std::size_t> outputOf;
   for (std::size_t i = 0; i < pending.outputs.size(); ++i) {
     const std::shared_ptr<Node> &node = pending.nodes[pending.outputs[i] - pending.leaves.size()];
     auto original = originals.find(node.get());
-    commit(original == originals.end() ? node : original->second, std::move(results[i].buffer));
+    const std::shared_ptr<Node> &target = original == originals.end() ? node : original->second;
+    outputOf.emplace(target.get(), i);
+  }
+  auto resultOf = [&](std::size_t output, Device device) {
+    return devices ? resultOn(device, *devices, results, output).buffer : results[0][output].buffer;
+  };
+  for (const WantedReplica &replica : replicas) {
+    Device device = replica.node->type().device;
+    auto output = outputOf.find(replica.source.get());
+    auto buffer =
+        output == outputOf.end() ? replica.source->value.buffer : resultOf(output->second, device);
+    commit(replica.node,
+           buffer->device() == device ? buffer : copyTo(*buffer, device, operation, where));
+  }
+  for (std::size_t i = 0; i < pending.outputs.size(); ++i) {
+    const std::shared_ptr<Node> &node = pending.nodes[pending.outputs[i] - pending.leaves.size()];
+    auto original = originals.find(node.get());
+    const std::shared_ptr<Node> &target = original == originals.end() ? node : original->second;
+    commit(target, resultOf(i, target->type().device));
   }
 }
 
@@ -110,9 +195,9 @@ std::size_t runPieces(PendingGraph &pending, std::size_t keep, std::string_view 
   return begin;
 }
 
-/// As evaluate, whether another thread does the same or not.
-static void evaluateNow(std::span<const std::shared_ptr<Node>> nodes, std::string_view operation,
-                        const std::source_location &where) {
+/// As evaluateNow, for nodes that are computed on the same devices.
+static void evaluateTogether(std::span<const std::shared_ptr<Node>> nodes,
+                             std::string_view operation, const std::source_location &where) {
   PendingGraph pending = collectPending(nodes);
   refuseSymbolic(pending, operation, where);
   makeLazyLeaves(pending);
@@ -132,6 +217,29 @@ static void evaluateNow(std::span<const std::shared_ptr<Node>> nodes, std::strin
     return runGraph(pending, operation, where);
   }
   runPieces(pending, 0, operation, where);
+}
+
+/// As evaluate, whether another thread does the same or not.
+static void evaluateNow(std::span<const std::shared_ptr<Node>> nodes, std::string_view operation,
+                        const std::source_location &where) {
+  std::vector<std::shared_ptr<Node>> left;
+  for (const std::shared_ptr<Node> &node : nodes)
+    if (node->sharding)
+      makeLazyLeaf(*node);
+    else
+      left.push_back(node);
+  auto isWithFirst = [&](const std::shared_ptr<Node> &node) {
+    const auto &first = left.front()->devices;
+    return first && node->devices ? *first == *node->devices : first == node->devices;
+  };
+  while (!left.empty()) {
+    std::vector<std::shared_ptr<Node>> group;
+    std::copy_if(left.begin(), left.end(), std::back_inserter(group), isWithFirst);
+    std::vector<std::shared_ptr<Node>> rest;
+    std::remove_copy_if(left.begin(), left.end(), std::back_inserter(rest), isWithFirst);
+    evaluateTogether(group, operation, where);
+    left = std::move(rest);
+  }
 }
 
 namespace {

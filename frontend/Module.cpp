@@ -1,4 +1,5 @@
 #include "kiln/Module.h"
+#include "frontend/Sharding.h"
 #include "kiln/nn/Sequential.h"
 
 #include <cstdio>
@@ -267,7 +268,10 @@ void Assignments::add(const std::string &name, Tensor *parameter, Tensor value) 
       narrows = narrows || sizeBytes(given.dtype) > sizeBytes(own.dtype);
       value = value.cast(own.dtype, where);
     }
-    value = value.to(own.device, where);
+    if (const auto &sharding = parameter->handle()->sharding)
+      value = kiln::detail::shardLike(kiln::detail::Call(operation, where), value, *sharding);
+    else
+      value = value.to(own.device, where);
   }
   values.emplace_back(parameter, std::move(value));
 }

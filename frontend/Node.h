@@ -15,6 +15,9 @@
 
 namespace kiln::detail {
 
+class Sharding;
+struct Replicas;
+
 /// What a Tensor is a handle on. Everything but the state, the buffer, the operands and `make` is
 /// fixed when it is made; those change once, under `nodeMutex`, when the contents appear.
 struct Node {
@@ -48,6 +51,14 @@ struct Node {
   std::string requirement;
 
   std::function<std::shared_ptr<const runtime::Buffer>()> make;
+  /// Of a lazy leaf that can be made in parts: writes `count` elements from `first` on.
+  std::function<void(std::byte *to, int64_t first, int64_t count)> fill;
+  /// Of a lazy leaf whose contents are split over devices; `make` puts the whole together.
+  std::shared_ptr<Sharding> sharding;
+  /// The devices of the split leaves that this is or is computed from; null if there are none.
+  std::shared_ptr<const std::vector<Device>> devices;
+  /// Of a `replica`, its operand as it is on another device: it and the others of its call.
+  std::shared_ptr<Replicas> replicas;
 
   /// Nodes of all threads in the order in which they were recorded: operands before their users.
   uint64_t sequence = 0;

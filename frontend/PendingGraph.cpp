@@ -1,5 +1,7 @@
 #include "frontend/PendingGraph.h"
 
+#include "frontend/Sharding.h"
+
 namespace kiln::detail {
 
 PendingGraph collectPending(std::span<const std::shared_ptr<Node>> roots,
@@ -113,25 +115,31 @@ PendingGraph partOf(const PendingGraph &graph, std::size_t begin, std::size_t en
   return part;
 }
 
-void makeLazyLeaves(const PendingGraph &graph) {
-  for (const std::shared_ptr<Node> &leaf : graph.leaves) {
-    if (leaf->state.load(std::memory_order_acquire) != Node::State::lazy)
-      continue;
-    std::function<std::shared_ptr<const runtime::Buffer>()> make;
-    {
-      std::lock_guard lock(nodeMutex());
-      make = leaf->make;
-    }
-    if (!make) // another thread was faster
-      continue;
-    auto buffer = make();
+void makeLazyLeaf(Node &leaf) {
+  if (leaf.state.load(std::memory_order_acquire) != Node::State::lazy)
+    return;
+  std::function<std::shared_ptr<const runtime::Buffer>()> make;
+  {
     std::lock_guard lock(nodeMutex());
-    if (leaf->state.load(std::memory_order_relaxed) == Node::State::lazy) {
-      leaf->value.buffer = std::move(buffer);
-      leaf->state.store(Node::State::realized, std::memory_order_release);
-      leaf->make = nullptr;
-    }
+    make = leaf.make;
   }
+  if (!make) // another thread was faster
+    return;
+  auto buffer = make();
+  std::lock_guard lock(nodeMutex());
+  if (leaf.state.load(std::memory_order_relaxed) == Node::State::lazy) {
+    leaf.value.buffer = std::move(buffer);
+    leaf.state.store(Node::State::realized, std::memory_order_release);
+    leaf.make = nullptr;
+  }
+}
+
+void makeLazyLeaves(const PendingGraph &graph) {
+  for (const std::shared_ptr<Node> &leaf : graph.leaves)
+    if (leaf->sharding)
+      leaf->sharding->parts();
+    else
+      makeLazyLeaf(*leaf);
 }
 
 } // namespace kiln::detail

@@ -37,7 +37,9 @@ std::vector<std::size_t> lastUses(const PendingGraph &graph);
 PendingGraph partOf(const PendingGraph &graph, std::size_t begin, std::size_t end,
                     const std::vector<std::size_t> &lastUse);
 
-/// Fills lazy leaves. Errors: DeviceError if there is no memory.
+/// Fills lazy leaves, of those that are split the parts. Errors: DeviceError if there is no memory.
 void makeLazyLeaves(const PendingGraph &graph);
+/// Fills one, whole.
+void makeLazyLeaf(Node &leaf);
 
 } // namespace kiln::detail

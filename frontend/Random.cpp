@@ -97,32 +97,38 @@ template <class T> T convert(double value, Distribution distribution, double hig
   }
 }
 
-template <class T>
-void fill(T *to, int64_t count, Distribution distribution, Stream stream, double a, double b) {
+/// What is drawn: numbers of one stream, each of which depends on its place alone.
+struct Source {
+  Distribution distribution;
+  Stream stream;
+  double a, b;
+};
+
+/// Elements [first, first + count).
+template <class T> void fill(T *to, int64_t first, int64_t count, const Source &source) {
   // A task makes so many pairs: about 50 us of work, far above the cost of handing it out.
   constexpr int64_t pairsPerTask = 4096;
-  int64_t pairs = (count + 1) / 2;
+  const int64_t last = first + count, firstPair = first / 2, pairs = (last + 1) / 2 - firstPair;
   auto body = [=](int64_t begin, int64_t end, int64_t) {
     for (int64_t i = begin * pairsPerTask; i < std::min(pairs, end * pairsPerTask); ++i) {
-      auto [first, second] = drawPair(distribution, stream, static_cast<uint64_t>(i), a, b);
-      to[2 * i] = convert<T>(first, distribution, b);
-      if (2 * i + 1 < count)
-        to[2 * i + 1] = convert<T>(second, distribution, b);
+      int64_t at = 2 * (firstPair + i);
+      auto [even, odd] = drawPair(source.distribution, source.stream, static_cast<uint64_t>(at / 2),
+                                  source.a, source.b);
+      if (at >= first)
+        to[at - first] = convert<T>(even, source.distribution, source.b);
+      if (at + 1 < last)
+        to[at + 1 - first] = convert<T>(odd, source.distribution, source.b);
     }
   };
   runtime::ThreadPool::instance().parallelFor((pairs + pairsPerTask - 1) / pairsPerTask, body);
 }
 
-std::shared_ptr<const runtime::Buffer> makeRandom(const Call &call, Distribution distribution,
-                                                  const TensorType &type, Stream stream, double a,
-                                                  double b) {
-  auto buffer = detail::allocate(call, type);
-  int64_t count = type.shape.numElements().value();
+void fillRandom(DType dtype, std::byte *to, int64_t first, int64_t count, const Source &source) {
   auto as = [&]<class T>(T) {
     if (count)
-      fill(buffer->mutableAs<T>(), count, distribution, stream, a, b);
+      fill(reinterpret_cast<T *>(to), first, count, source);
   };
-  switch (type.dtype) {
+  switch (dtype) {
   case DType::boolean:
     as(bool());
     break;
@@ -163,6 +169,12 @@ std::shared_ptr<const runtime::Buffer> makeRandom(const Call &call, Distribution
     as(double());
     break;
   }
+}
+
+std::shared_ptr<const runtime::Buffer> makeRandom(const Call &call, const TensorType &type,
+                                                  const Source &source) {
+  auto buffer = detail::allocate(call, type);
+  fillRandom(type.dtype, buffer->mutableData(), 0, type.shape.numElements().value(), source);
   return buffer;
 }
 
@@ -172,19 +184,20 @@ Tensor draw(const Call &call, Distribution distribution, const Shape &shape, dou
   detail::checkDevice(type.device, call.name, call.where);
   if (!shape.isStatic())
     call.fail(ErrorKind::type, "the shape " + shape.str() + " is symbolic");
-  return detail::realizedTensor(type, makeRandom(call, distribution, type, drawStream(), a, b));
+  return detail::realizedTensor(type, makeRandom(call, type, {distribution, drawStream(), a, b}));
 }
 
 } // namespace
 
 Tensor detail::lazyRandom(Distribution distribution, const TensorType &type, double a, double b,
                           const std::source_location &where) {
-  return lazyTensor(
-      type,
-      [=, stream = drawStream()] {
-        return makeRandom(Call("random", where), distribution, type, stream, a, b);
-      },
-      where);
+  Source source{distribution, drawStream(), a, b};
+  Tensor result =
+      lazyTensor(type, [=] { return makeRandom(Call("random", where), type, source); }, where);
+  result.handle()->fill = [=, dtype = type.dtype](std::byte *to, int64_t first, int64_t count) {
+    fillRandom(dtype, to, first, count, source);
+  };
+  return result;
 }
 
 TensorType detail::parameterType(const Shape &shape, std::optional<DType> dtype,

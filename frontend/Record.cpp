@@ -3,6 +3,7 @@
 #include "frontend/GraphScope.h"
 #include "frontend/Locations.h"
 #include "frontend/Pieces.h"
+#include "frontend/Sharding.h"
 #include "frontend/Subgraphs.h"
 #include "frontend/Trace.h"
 #include "ir/ShapeRules.h"
@@ -52,7 +53,7 @@ viewOf(std::string_view op, const std::vector<std::shared_ptr<Node>> &operands,
        const ir::Attributes &attributes, std::vector<uint8_t> hints, const TensorType &type) {
   bool isReshape = op == "reshape";
   if ((!isReshape && op != "slice") || TraceScope::isActive() || GraphScope::current() ||
-      !operands.front()->isRealized() || !type.shape.isStatic())
+      !operands.front()->isRealized() || operands.front()->sharding || !type.shape.isStatic())
     return nullptr;
   const std::shared_ptr<const runtime::Buffer> &whole = operands.front()->value.buffer;
   if (isReshape)
@@ -105,6 +106,7 @@ Tensor Call::record(std::string_view op, const std::vector<Tensor> &operands,
   }
   checkGraph(*node, name, where);
   node->subgraphCall = SubgraphScope::current();
+  node->devices = devicesOf(*this, node->operands);
   ir::Inferred inferred = ir::inferType(op, types, attributes);
   if (!inferred)
     fail(inferred.error, inferred.message);

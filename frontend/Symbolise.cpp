@@ -1,6 +1,7 @@
 #include "frontend/Symbolise.h"
 
 #include "frontend/Locations.h"
+#include "frontend/Sharding.h"
 #include "frontend/SymboliseRules.h"
 #include "ir/ShapeRules.h"
 
@@ -44,7 +45,7 @@ std::vector<bool> findWeights(const PendingGraph &pending) {
   }
   std::vector<bool> result(numLeaves);
   for (std::size_t i = 0; i < numLeaves; ++i)
-    result[i] = asWeight[i] && !otherwise[i];
+    result[i] = (asWeight[i] && !otherwise[i]) || pending.leaves[i]->sharding;
   return result;
 }
 
@@ -63,6 +64,7 @@ ir::Graph skeleton(const PendingGraph &pending, const std::vector<bool> &isWeigh
         {std::string(node.op), pending.operands[i], node.attributes, node.type(), nodeLocation(i)});
   }
   graph.outputs = pending.outputs;
+  splitInputs(graph, pending);
   return graph;
 }
 
@@ -78,7 +80,7 @@ bool inferAll(ir::Graph &graph, const PendingGraph &pending, const DimBindings &
     ir::Inferred inferred = ir::inferType(node.op, types, node.attributes);
     const TensorType &recorded = pending.nodes[i]->type();
     if (!inferred || inferred.type.dtype != recorded.dtype ||
-        inferred.type.device != recorded.device ||
+        inferred.type.device != node.type.device ||
         inferred.type.shape.evaluate(bindings) != recorded.shape.sizes())
       return false;
     for (Constraint &constraint : inferred.assumptions) {
@@ -124,7 +126,8 @@ public:
     graph = skeleton(pending, isWeight);
     for (std::size_t i = 0; i < graph.inputs.size(); ++i) {
       const TensorType &type = pending.leaves[i]->type();
-      graph.inputs[i].type = TensorType(type.dtype, nameInput(values[i]), type.device);
+      graph.inputs[i].type =
+          TensorType(type.dtype, nameInput(values[i]), graph.inputs[i].type.device);
     }
     for (std::size_t i = 0; i < nodes.size(); ++i)
       for (auto &[name, dims] : nodes[i].attributes)

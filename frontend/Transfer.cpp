@@ -1,6 +1,7 @@
 #include "frontend/Transfer.h"
 
 #include "frontend/GraphScope.h"
+#include "frontend/Sharding.h"
 #include "frontend/Trace.h"
 
 #include <fmt/format.h>
@@ -34,6 +35,8 @@ Tensor lazilyOn(const Call &call, const Tensor &x, Device device) {
   if (state == Node::State::symbolic || (state == Node::State::pending && TraceScope::isActive()))
     return x;
   auto make = [node, device, name = std::string(call.name), where = call.where] {
+    if (node->sharding)
+      return node->sharding->whole(device);
     if (!node->isRealized()) {
       GraphScope outside(nullptr);
       contents(Tensor(node), name, where);
@@ -43,6 +46,7 @@ Tensor lazilyOn(const Call &call, const Tensor &x, Device device) {
   Tensor result = lazyTensor(std::move(type), std::move(make), call.where);
   result.handle()->graph = node->graph;
   result.handle()->movedFrom = node;
+  result.handle()->fill = node->fill;
   return result;
 }
 

@@ -13,6 +13,7 @@
 #include "kiln/Module.h"
 #include "kiln/Ops.h"
 #include "kiln/Random.h"
+#include "kiln/Shard.h"
 #include "kiln/Stats.h"
 #include "kiln/Subgraph.h"
 #include "kiln/Tensor.h"
@@ -27,3 +28,4 @@
 #include "kiln/nn/RotaryEmbedding.h"
 #include "kiln/nn/Sequential.h"
 #include "kiln/nn/embedding/Embedding.h"
+#include "kiln/nn/embedding/VocabParallelEmbedding.h"
