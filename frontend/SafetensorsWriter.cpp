@@ -1,6 +1,7 @@
 #include "frontend/Evaluate.h"
 #include "frontend/Locations.h"
 #include "frontend/SafetensorsStream.h"
+#include "frontend/Sharding.h"
 #include "kiln/Io.h"
 
 #include <fmt/format.h>
@@ -13,7 +14,8 @@ void saveSafetensors(const std::string &path, const std::map<std::string, Tensor
   for (auto &[name, tensor] : tensors) {
     if (!tensor.defined())
       throw TypeError(fmt::format("[saveSafetensors] tensor \"{}\" is empty", name));
-    nodes.push_back(tensor.handle());
+    if (!tensor.handle()->sharding) // its parts are enough
+      nodes.push_back(tensor.handle());
   }
   kiln::detail::evaluate(nodes, "saveSafetensors", where);
 
@@ -22,7 +24,11 @@ void saveSafetensors(const std::string &path, const std::map<std::string, Tensor
     entries.push_back({name, tensor.dtype(), tensor.shape().sizes()});
   SafetensorsStream stream(path, std::move(entries), metadata);
   for (const SafetensorsStream::Entry &entry : stream.tensors())
-    stream.write(tensors.at(entry.name).bytes());
+    if (const Tensor &tensor = tensors.at(entry.name);
+        const auto &split = tensor.handle()->sharding)
+      split->read([&](std::span<const std::byte> bytes) { stream.write(bytes); });
+    else
+      stream.write(tensor.bytes());
   stream.commit();
 } catch (const Error &) {
   kiln::detail::rethrowWith([&](const std::string &message) {

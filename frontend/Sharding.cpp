@@ -142,6 +142,20 @@ std::shared_ptr<const runtime::Buffer> Sharding::whole(Device device) {
   return buffer;
 }
 
+void Sharding::read(const std::function<void(std::span<const std::byte>)> &sink) {
+  const std::vector<runtime::TensorValue> &all = parts();
+  Runs runs(type, axis);
+  for (std::size_t run = 0; run < runs.outer; ++run) {
+    std::size_t left = runs.size;
+    for (const runtime::TensorValue &part : all) {
+      Runs own(part.type, axis);
+      std::size_t count = std::min(own.size, left);
+      sink(part.buffer->bytes().subspan(run * own.size * own.innerBytes, count * own.innerBytes));
+      left -= count;
+    }
+  }
+}
+
 void checkDevices(const Call &call, const Devices &devices) {
   if (devices.empty() || devices.size() > maxShards)
     call.fail(ErrorKind::value,

@@ -4,9 +4,10 @@
 #include "frontend/Record.h"
 #include "runtime/RankedModel.h"
 
+#include <functional>
 #include <memory>
 #include <mutex>
-#include <optional>
+#include <span>
 #include <vector>
 
 /// Tensors that are split over devices, and results that are on each of them.
@@ -31,6 +32,8 @@ public:
   const std::vector<runtime::TensorValue> &parts();
   /// A copy of the whole. Errors: as parts.
   std::shared_ptr<const runtime::Buffer> whole(Device device);
+  /// Gives the bytes of the whole in order, in pieces, without a copy. Errors: as parts.
+  void read(const std::function<void(std::span<const std::byte>)> &sink);
 
 private:
   const TensorType type; // of the whole
