@@ -248,11 +248,15 @@ namespace {
 struct Running {
   std::mutex mutex;
   std::condition_variable changed;
-  std::unordered_set<const Node *> nodes;
+  std::unordered_set<const void *> nodes;
 
   static Running &instance() {
     static Running running;
     return running;
+  }
+  /// The replicas of one value are computed together.
+  static const void *keyOf(const Node &node) {
+    return node.replicas ? static_cast<const void *>(node.replicas.get()) : &node;
   }
 };
 
@@ -266,7 +270,7 @@ public:
     Running &running = Running::instance();
     std::lock_guard lock(running.mutex);
     for (const std::shared_ptr<Node> &node : mine)
-      running.nodes.erase(node.get());
+      running.nodes.erase(Running::keyOf(*node));
     running.changed.notify_all();
   }
   Claim(const Claim &) = delete;
@@ -296,14 +300,15 @@ void evaluate(std::span<const std::shared_ptr<Node>> nodes, std::string_view ope
         std::lock_guard lock(running.mutex);
         for (std::shared_ptr<Node> &node : left)
           if (!node->isRealized())
-            (running.nodes.insert(node.get()).second ? claim.mine : others).push_back(node);
+            (running.nodes.insert(Running::keyOf(*node)).second ? claim.mine : others)
+                .push_back(node);
       }
       if (!claim.mine.empty())
         evaluateNow(claim.mine, operation, where);
     }
     std::unique_lock lock(running.mutex);
     for (const std::shared_ptr<Node> &node : others)
-      running.changed.wait(lock, [&] { return !running.nodes.contains(node.get()); });
+      running.changed.wait(lock, [&] { return !running.nodes.contains(Running::keyOf(*node)); });
     left = std::move(others); // what failed in the other thread is tried, and fails, here too
   }
 }

@@ -164,6 +164,8 @@ KILN_CALLS_COMPILED_CODE void Executable::enter(const CallContext &context, cons
 
 std::vector<TensorValue> Executable::call(const TensorValue *const *inputs, const void **slots,
                                           const int64_t *symbols) const {
+  if (description.ranks != 1)
+    throw ValueError(fmt::format("the program runs on {} devices, not on one", description.ranks));
   CallContext context;
   // All that may fail comes before the entry.
   std::vector<TensorValue> results = makeOutputs(inputs, slots, symbols, {});

@@ -4,6 +4,7 @@
 #include "frontend/RandomFill.h"
 #include "frontend/Trace.h"
 #include "frontend/Transfer.h"
+#include "frontend/nn/embedding/PackedTable.h"
 #include "kiln/Defaults.h"
 #include "kiln/Gguf.h"
 #include "kiln/Ops.h"
@@ -36,26 +37,6 @@ void Embedding::describe(Description &to) const {
     to.field("dims", Shape(std::vector<Dim>(shape.begin() + 1, shape.end())));
 }
 
-/// Random values, drawn and packed when they are first read. Errors: ValueError for rows that are
-/// no whole blocks.
-static Tensor lazyPacked(const Call &call, const Dim &rows, int64_t columns,
-                         QuantizationEncoding encoding) {
-  if (columns % blockElements(encoding) != 0)
-    call.fail(ErrorKind::value,
-              fmt::format("hiddenDim {} is not a multiple of the {} elements of a block of {}",
-                          columns, blockElements(encoding), kiln::name(encoding)));
-  Tensor values = kiln::detail::lazyRandom(kiln::detail::Distribution::normal,
-                                           TensorType(DType::float32, {rows, columns}, CPU()), 0, 1,
-                                           call.where);
-  return kiln::detail::lazyTensor(
-      TensorType(DType::uint8, {rows, packedRowBytes(encoding, columns)}, CPU()),
-      [=, where = call.where]() mutable {
-        Tensor packed = quantization::quantize(std::exchange(values, {}), encoding, where);
-        return kiln::detail::contents(packed, "EmbeddingV2", where);
-      },
-      call.where);
-}
-
 EmbeddingV2::EmbeddingV2(const EmbeddingV2Options &options, Where where)
     : device(options.device.value_or(defaults().second)), name(options.name),
       quantizationEncoding(options.quantizationEncoding),
@@ -69,9 +50,7 @@ EmbeddingV2::EmbeddingV2(const EmbeddingV2Options &options, Where where)
   check("vocabSize", options.vocabSize);
   check("hiddenDim", options.hiddenDim);
   if (quantizationEncoding) {
-    if (!isFloat(dtype))
-      call.fail(ErrorKind::type, fmt::format("rows of {} are decoded to floats, not to {}",
-                                             kiln::name(*quantizationEncoding), kiln::name(dtype)));
+    checkPackedDType(call, dtype, *quantizationEncoding);
     weight = lazyPacked(call, options.vocabSize, options.hiddenDim.value(), *quantizationEncoding);
     return;
   }
@@ -82,10 +61,7 @@ EmbeddingV2::EmbeddingV2(const EmbeddingV2Options &options, Where where)
 
 Dim EmbeddingV2::hiddenDim() const {
   const Dim &length = weight.shape()[1];
-  if (!quantizationEncoding)
-    return length;
-  return length / Dim(blockBytes(*quantizationEncoding)) *
-         Dim(blockElements(*quantizationEncoding));
+  return quantizationEncoding ? unpackedColumns(length, *quantizationEncoding) : length;
 }
 
 /// Guards which tensors the embeddings hold; never held while anything is copied.

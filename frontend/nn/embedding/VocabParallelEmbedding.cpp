@@ -4,6 +4,7 @@
 #include "frontend/Sharding.h"
 #include "frontend/Trace.h"
 #include "frontend/Transfer.h"
+#include "frontend/nn/embedding/PackedTable.h"
 #include "kiln/Defaults.h"
 #include "kiln/Ops.h"
 
@@ -16,7 +17,9 @@ using kiln::detail::Call;
 
 VocabParallelEmbedding::VocabParallelEmbedding(const VocabParallelEmbeddingOptions &options,
                                                Where where)
-    : devices(options.devices), name(options.name) {
+    : devices(options.devices), name(options.name),
+      quantizationEncoding(options.quantizationEncoding),
+      dtype(options.dtype.value_or(defaults().first)) {
   Call call("VocabParallelEmbedding", where);
   kiln::detail::checkDevices(call, devices);
   auto check = [&](const char *field, const Dim &dim) {
@@ -26,13 +29,21 @@ VocabParallelEmbedding::VocabParallelEmbedding(const VocabParallelEmbeddingOptio
   };
   check("vocabSize", options.vocabSize);
   check("hiddenDim", options.hiddenDim);
-  if (options.quantizationEncoding)
-    call.fail(ErrorKind::value, fmt::format("quantizationEncoding {} is not supported yet",
-                                            kiln::name(*options.quantizationEncoding)));
-  TensorType type(options.dtype.value_or(defaults().first), {options.vocabSize, options.hiddenDim},
-                  CPU());
-  Tensor whole = kiln::detail::lazyRandom(kiln::detail::Distribution::normal, type, 0, 1, where);
+  Tensor whole;
+  if (quantizationEncoding) {
+    checkPackedDType(call, dtype, *quantizationEncoding);
+    whole = lazyPacked(call, options.vocabSize, options.hiddenDim.value(), *quantizationEncoding);
+  } else {
+    whole = kiln::detail::lazyRandom(
+        kiln::detail::Distribution::normal,
+        TensorType(dtype, {options.vocabSize, options.hiddenDim}, CPU()), 0, 1, where);
+  }
   weight = kiln::detail::shardTensor(call, whole, 0, devices);
+}
+
+Dim VocabParallelEmbedding::hiddenDim() const {
+  const Dim &length = weight.shape()[1];
+  return quantizationEncoding ? unpackedColumns(length, *quantizationEncoding) : length;
 }
 
 /// Guards which tensors the embeddings hold; never held while anything is copied.
@@ -65,15 +76,18 @@ std::vector<Tensor> VocabParallelEmbedding::operator()(const Tensor &indices, Wh
   if (ids.device() != devices.front()) // recorded: not known yet
     ids = kiln::detail::replicate(call, ids, {devices.front()}).front();
   Tensor rows = gather(splitWeight(where), ids, 0, where);
+  if (quantizationEncoding)
+    rows = dequantize(rows, *quantizationEncoding, where).cast(dtype, where);
   return kiln::detail::replicate(call, rows, devices);
 }
 
 void VocabParallelEmbedding::describe(Description &to) const {
   to.field("vocab_size", vocabSize())
       .field("hidden_dim", hiddenDim())
-      .field("dtype", weight.dtype())
-      .field("devices", devices)
-      .field("name", name, std::string());
+      .field("dtype", quantizationEncoding ? dtype : weight.dtype());
+  if (quantizationEncoding)
+    to.field("quantization_encoding", *quantizationEncoding);
+  to.field("devices", devices).field("name", name, std::string());
 }
 
 } // namespace kiln::nn::embedding

@@ -300,3 +300,13 @@ TEST(Shard, GraphsAndManyThreads) {
   EXPECT_THAT(wrongPlace,
               ThrowsMessage<ValueError>(HasSubstr("argument 0: expected device cpu:0, got cpu:1")));
 }
+
+TEST(Shard, LongPendingWorkRunsInPieces) {
+  Tensor step = counted({2, 6}), split = shard(step, 0, cpus(2));
+  Tensor x = Tensor::zeros({2, 6}), y = x;
+  for (int i = 0; i < 1200; ++i) {
+    x = x + step;
+    y = y + split;
+  }
+  EXPECT_EQ(bytesOf(y), bytesOf(x));
+}

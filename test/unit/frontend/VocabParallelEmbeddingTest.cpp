@@ -379,3 +379,58 @@ TEST(VocabParallelEmbedding, ManyThreads) {
     thread.join();
   EXPECT_EQ(wrong, 0);
 }
+
+class PackedVocabParallelEmbedding : public testing::TestWithParam<QuantizationEncoding> {};
+INSTANTIATE_TEST_SUITE_P(All, PackedVocabParallelEmbedding,
+                         testing::Values(QuantizationEncoding::Q4_0, QuantizationEncoding::Q8_0,
+                                         QuantizationEncoding::Q4_K, QuantizationEncoding::Q5_K,
+                                         QuantizationEncoding::Q6_K),
+                         [](const auto &param) { return std::string(name(param.param)); });
+
+TEST_P(PackedVocabParallelEmbedding, EqualsATableThatIsDecodedFirst) {
+  random::seed(12);
+  Tensor packed = quantization::quantize(random::normal({21, 512}), GetParam());
+  Tensor ids = Tensor::constant({20, 0, 7, 7, 13});
+  Tensor expected = gather(dequantize(packed, GetParam()), ids, 0);
+  for (int count : {1, 2, 3, 8}) {
+    std::vector<Device> devices = cpus(count);
+    VocabParallelEmbedding embedding({.vocabSize = 21,
+                                      .hiddenDim = 512,
+                                      .dtype = DType::float32,
+                                      .devices = devices,
+                                      .quantizationEncoding = GetParam()});
+    EXPECT_EQ(embedding.hiddenDim(), Dim(512));
+    embedding.loadStateDict({{"weight", packed}});
+    expectRows(embedding(ids), expected, devices);
+    auto model = embedding.compile(TensorType(DType::int32, {"n"}));
+    expectRows(model(ids), expected, devices);
+    EXPECT_THROW(model(Tensor::constant({21})), IndexError);
+    EXPECT_TRUE(compare(embedding, ids).equal);
+  }
+}
+
+TEST_P(PackedVocabParallelEmbedding, InitialValuesAreDrawnAndPackedInParts) {
+  // 600 rows on two devices: parts of more rows than are drawn at once.
+  std::vector<Device> devices = cpus(2);
+  nn::embedding::EmbeddingV2Options options{.vocabSize = 600,
+                                            .hiddenDim = 256,
+                                            .dtype = DType::bfloat16,
+                                            .quantizationEncoding = GetParam()};
+  random::seed(3);
+  nn::embedding::EmbeddingV2 whole(options);
+  random::seed(3);
+  VocabParallelEmbedding split({.vocabSize = 600,
+                                .hiddenDim = 256,
+                                .dtype = DType::bfloat16,
+                                .devices = devices,
+                                .quantizationEncoding = GetParam()});
+  Tensor ids = Tensor::constant({599, 0, 256, 300, 299, 255});
+  expectRows(split(ids), whole(ids), devices);
+  EXPECT_EQ(bytesOf(split.weight), bytesOf(whole.weight));
+  EXPECT_THAT(text(split), HasSubstr("quantization_encoding=" + std::string(name(GetParam()))));
+  EXPECT_THROW(VocabParallelEmbedding({.vocabSize = 2,
+                                       .hiddenDim = 40,
+                                       .devices = devices,
+                                       .quantizationEncoding = GetParam()}),
+               ValueError);
+}

@@ -233,6 +233,10 @@ TEST(RankedModel, GuardsAreCheckedBeforeAnyRankStarts) {
   EXPECT_EQ(messageOf([&] { run(*model, {value<float>({1}, {1})}); }),
             "argument 0: expected dtype int64, got float32");
   EXPECT_EQ(messageOf([&] { run(*model, {}); }), "expected 1 arguments, got 0");
+  TensorValue ids = value<int64_t>({1}, {1}), rows = value<float>({5, 3}, std::vector<float>(15));
+  const TensorValue *inputs[] = {&ids, &rows};
+  EXPECT_EQ(messageOf([&] { model->executable().run(inputs); }),
+            "the program runs on 2 devices, not on one");
   RankedWeight none{nullptr, {}};
   auto executable = Executable::fromEntry(lookUpArtifact(2), lookUp<2>);
   EXPECT_EQ(messageOf([&] { RankedModel::bind(executable, cpus(2), {&none, 1}); }),
