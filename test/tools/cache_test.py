@@ -80,6 +80,25 @@ class CacheTest(unittest.TestCase):
         self.compile_linear(3)
         self.assertEqual(self.keys(), before)
 
+    def test_what_is_cached_needs_no_compiler(self):
+        """The memory map of a worker that is ready: the compiler, which carries MLIR and LLVM, is there or not."""
+        def libraries() -> str:
+            environment = os.environ | {"KILN_CACHE_DIR": str(self.cache)}
+            with subprocess.Popen([BIN / "kiln-bench", "linear", "f32", self.work / "linear3"], text=True,
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as worker:
+                self.assertIn("ready", worker.stdout.readline())
+                maps = pathlib.Path(f"/proc/{worker.pid}/maps").read_text()
+                worker.stdin.close()
+            return maps
+
+        self.compile_linear(3)
+        self.assertEqual(self.good("clear"), "1 removed\n")
+        self.assertIn("libkiln-compiler", libraries())
+        warm = libraries()
+        self.assertIn("libkiln", warm)
+        for name in ("libkiln-compiler", "LLVM", "MLIR"):
+            self.assertNotIn(name, warm)
+
     def test_keys_that_are_not_there_or_not_alone(self):
         self.compile_linear(3)
         self.compile_linear(5)

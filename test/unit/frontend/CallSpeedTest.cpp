@@ -1,6 +1,7 @@
 // What calls cost. Not run by default:
 //   kiln-unit-tests --gtest_also_run_disabled_tests --gtest_filter='CallSpeed*'
 #include "kiln/kiln.h"
+#include "runtime/Guards.h"
 
 #include <gtest/gtest.h>
 
@@ -36,6 +37,28 @@ TEST(CallSpeed, DISABLED_SmallLinear) {
   std::printf("Linear(8, 8) of one row: compiled %.2f us, eager %.1f us\n",
               medianUs([&] { return model(x); }), medianUs([&] { linear(x).realize(); }));
   EXPECT_EQ(runtimeStats().compiles, compiles);
+}
+
+/// The guards of a call alone, as its runtime sees it.
+TEST(CallSpeed, DISABLED_Guards) {
+  TensorType type(DType::float32, {"batch", "seq", 4});
+  runtime::Artifact artifact;
+  artifact.symbols = {"batch", "seq"};
+  artifact.constraints = {Dim("batch").between(1, 1024), Dim("seq").multipleOf(8)};
+  for (int i = 0; i < 4; ++i)
+    artifact.inputs.push_back({false, "", type, {}});
+  runtime::Guards guards(artifact);
+  runtime::TensorValue value{TensorType(DType::float32, {2, 8, 4}),
+                             runtime::Buffer::allocate(2 * 8 * 4 * 4)};
+  const runtime::TensorValue *inputs[] = {&value, &value, &value, &value};
+  int64_t symbols[2];
+  constexpr int calls = 100; // in one measurement: a single one is below the clock's step
+  double us = medianUs([&] {
+    for (int i = 0; i < calls; ++i)
+      guards.checkCall(inputs, symbols, nullptr);
+  });
+  std::printf("guards of four inputs, two symbols, two constraints: %.3f us\n", us / calls);
+  EXPECT_EQ(symbols[1], 8);
 }
 
 struct Lookup : nn::Module<Lookup> {
