@@ -66,7 +66,8 @@ public:
     if (!capture("import", *module))
       return false;
 
-    passes::PipelineOptions options{target->forPasses(), request.disabledPasses};
+    passes::PipelineOptions options{target->forPasses(), request.disabledPasses,
+                                    request.int8Activations};
     for (const passes::Phase &phase : passes::cpuPhases())
       if (!runPhase(phase.name, *module, [&](OpPassManager &pm) { phase.build(pm, options); }))
         return false;

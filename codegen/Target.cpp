@@ -58,6 +58,7 @@ passes::CpuTarget Target::forPasses() const {
   target.vectorRegisters = vectorRegisters;
   target.fma = fma;
   target.f16c = has(CpuFeature::f16c);
+  target.vnni = has(CpuFeature::avxvnni) || (avx512 && has(CpuFeature::avx512vnni));
   return target;
 }
 

@@ -312,6 +312,7 @@ compileRecorded(const std::vector<std::shared_ptr<Node>> &arguments,
         std::max(state->stats.subgraphs, static_cast<int64_t>(segment.definition) + 1);
   state->request.target = options.target;
   state->request.disabledPasses = options.disabledPasses;
+  state->request.int8Activations = options.quantizedActivations;
   state->request.dumpDir = options.dumpDir;
   state->request.ranks =
       recorded.devices ? static_cast<int64_t>(recorded.devices->size()) : int64_t{1};

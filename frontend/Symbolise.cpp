@@ -23,8 +23,8 @@ bool isWeightOperand(const PendingGraph &pending, const Node &node, std::size_t 
   return node.op == "layer_norm" && index > 0;
 }
 
-/// The leaves that are used as weights, through permutations, conversions and as matrices made of
-/// filters, and in no other way.
+/// The leaves that are used as weights, through permutations, conversions, decoding and as matrices
+/// made of filters, and in no other way.
 std::vector<bool> findWeights(const PendingGraph &pending) {
   std::size_t numLeaves = pending.leaves.size();
   std::vector<bool> asWeight(numLeaves + pending.nodes.size()), otherwise(asWeight.size());
@@ -34,7 +34,8 @@ std::vector<bool> findWeights(const PendingGraph &pending) {
     const Node &node = *pending.nodes[i];
     bool isFilter = node.op == "reshape" && node.type().rank() == 2 &&
                     pending.value(pending.operands[i][0]).type().rank() > 2;
-    bool isPassedOn = node.op == "permute" || node.op == "cast" || isFilter;
+    bool isPassedOn =
+        node.op == "permute" || node.op == "cast" || node.op == "dequantize" || isFilter;
     for (std::size_t k = 0; k < pending.operands[i].size(); ++k) {
       ir::ValueId operand = pending.operands[i][k];
       bool isWeight = isWeightOperand(pending, node, k, operand);

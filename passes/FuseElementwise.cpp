@@ -26,7 +26,8 @@ bool isMovement(Operation *op) {
 
 /// An elementwise operation or a movement: what may become part of a kernel, or one of its own.
 bool isLoose(Operation *op) {
-  return isElementwise(op) || isa<ir::DequantizeOp>(op) || (isMovement(op) && !isPackedPermute(op));
+  return isElementwise(op) || (isa<ir::DequantizeOp>(op) && !decodesForLinears(op)) ||
+         (isMovement(op) && !isPackedPermute(op));
 }
 
 bool isCheap(Operation *op) { return isMovement(op) || isa<ir::CastOp>(op); }

@@ -20,6 +20,9 @@ bool isLinearType(Value value) {
 /// Not where w is no weight of the model (nothing could pack it once), is x as well (a kernel reads
 /// its weight packed only), has batch dims or is not of static size, and not for dtypes without a
 /// packed kernel.
+/// w may be a dequantize: the linear gets one of its own, at the front of the block, which goes
+/// into its kernel (wrapInFusion), so that decoded rows are never stored. Not where blocks lie
+/// along N.
 struct MatmulToLinear : OpRewritePattern<ir::MatmulOp> {
   using OpRewritePattern::OpRewritePattern;
 
@@ -32,6 +35,8 @@ struct MatmulToLinear : OpRewritePattern<ir::MatmulOp> {
       weight = permute.getX();
       transposed = true;
     }
+    if (auto decode = weight.getDefiningOp<ir::DequantizeOp>())
+      return fusePacked(op, decode, transposed, rewriter);
     // A filter [..., N] as a matrix: its kernel reads it packed all the same.
     auto reshape = weight.getDefiningOp<ir::ReshapeOp>();
     bool isFilter = reshape && !transposed && isFilterMatrix(reshape);
@@ -55,6 +60,26 @@ struct MatmulToLinear : OpRewritePattern<ir::MatmulOp> {
   }
 
 private:
+  static LogicalResult fusePacked(ir::MatmulOp op, ir::DequantizeOp decode, bool transposed,
+                                  PatternRewriter &rewriter) {
+    auto type = cast<RankedTensorType>(decode.getType());
+    if (!transposed)
+      return rewriter.notifyMatchFailure(op, "blocks of y lie along N");
+    if (!isWeight(decode.getX()))
+      return rewriter.notifyMatchFailure(op, "y is decoded from what is not a weight");
+    if (type.getRank() != 2)
+      return rewriter.notifyMatchFailure(op, "y has batch dims");
+    if (!type.hasStaticShape())
+      return rewriter.notifyMatchFailure(op, "y has symbolic dims");
+    OpBuilder::InsertionGuard guard(rewriter);
+    rewriter.setInsertionPointToStart(op->getBlock());
+    Value weight = rewriter.clone(*decode)->getResult(0);
+    rewriter.setInsertionPoint(op);
+    rewriter.replaceOpWithNewOp<ir::LinearOp>(op, op.getX(), ValueRange{weight}, ValueRange{},
+                                              /*transposed=*/true);
+    return success();
+  }
+
   /// The permute of PyTorch's filter [N, C, ...] to [..., C, N] behind a filter's matrix, if
   /// nothing else reads either; else null.
   static ir::PermuteOp packedPermute(ir::ReshapeOp reshape) {

@@ -1,5 +1,6 @@
 #include "passes/Fusing.h"
 #include "passes/Passes.h"
+#include "passes/cpu/KernelForms.h"
 
 #include "llvm/ADT/MapVector.h"
 
@@ -23,6 +24,8 @@ StringRef whyNot(ArrayRef<ir::LinearOp> group, ir::LinearOp other) {
   };
   if (element(first.getWeights()[0]) != element(other.getWeights()[0]))
     return "the weights differ in dtype";
+  if (hasPackedWeights(first) != hasPackedWeights(other))
+    return "one weight stays packed, the other does not";
   for (ir::LinearOp linear : group)
     for (Value weight : linear.getWeights())
       if (llvm::is_contained(other.getWeights(), weight))

@@ -38,6 +38,15 @@ bool isPackedPermute(Operation *op) {
   return isa<ir::PermuteOp>(op) && op->hasAttr(packedAttrName);
 }
 
+bool decodesForLinears(Operation *op) {
+  return isa<ir::DequantizeOp>(op) && !op->use_empty() &&
+         llvm::all_of(op->getUses(), [](OpOperand &use) {
+           auto linear = dyn_cast<ir::LinearOp>(use.getOwner());
+           return linear && llvm::is_contained(linear.getWeights(), use.get()) &&
+                  linear.getX() != use.get();
+         });
+}
+
 bool isMadeOfWindows(Value value) {
   Operation *op = value.getDefiningOp();
   if (!op || !value.hasOneUse())
@@ -82,6 +91,25 @@ static Value inputFor(ir::FusionOp fusion, Value value) {
   return body.addArgument(value.getType(), value.getLoc());
 }
 
+/// Puts a copy of an operation that makes a linear's weight into the linear's fusion, for each use
+/// there.
+static void absorbDecoding(ir::FusionOp fusion, ir::DequantizeOp decode) {
+  Block &body = fusion.getBody().front();
+  for (int64_t i = fusion.getInputs().size() - 1; i >= 0; --i) {
+    if (fusion.getInputs()[i] != decode.getResult())
+      continue;
+    IRMapping mapping;
+    mapping.map(decode.getX(), inputFor(fusion, decode.getX()));
+    OpBuilder b = OpBuilder::atBlockBegin(&body);
+    for (OpOperand &use : llvm::make_early_inc_range(body.getArgument(i).getUses()))
+      use.set(b.clone(*decode, mapping)->getResult(0));
+    body.eraseArgument(i);
+    fusion.getInputsMutable().erase(i);
+  }
+  if (decode->use_empty())
+    decode->erase();
+}
+
 ir::FusionOp wrapInFusion(Operation *op) {
   OpBuilder b(op);
   auto fusion = ir::FusionOp::create(b, op->getLoc(), op->getResultTypes(), ValueRange{});
@@ -92,8 +120,14 @@ ir::FusionOp wrapInFusion(Operation *op) {
   b.setInsertionPointToStart(&body);
   Operation *inner = b.clone(*op, mapping);
   ir::YieldOp::create(b, op->getLoc(), inner->getResults());
+  SmallVector<Value> weights;
+  if (auto linear = dyn_cast<ir::LinearOp>(op))
+    llvm::append_range(weights, linear.getWeights());
   op->replaceAllUsesWith(fusion.getResults());
   op->erase();
+  for (Value weight : weights)
+    if (auto decode = weight.getDefiningOp<ir::DequantizeOp>())
+      absorbDecoding(fusion, decode);
   return fusion;
 }
 

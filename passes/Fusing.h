@@ -18,6 +18,8 @@ bool isFilterMatrix(ir::ReshapeOp reshape);
 /// read packed: it stays in @main as a view and moves nothing. FuseLinear decides.
 bool isPackedPermute(mlir::Operation *op);
 inline constexpr llvm::StringLiteral packedAttrName = "kiln.packed";
+/// Whether an operation decodes weights of linears and nothing else: it goes into their kernels.
+bool decodesForLinears(mlir::Operation *op);
 /// Whether a value is made of windows by views alone that nothing else reads: elements repeat in
 /// it, so that it is better never stored.
 bool isMadeOfWindows(mlir::Value value);
@@ -35,7 +37,8 @@ bool isCollective(mlir::Operation *op);
 inline constexpr size_t maxOperations = 64;
 bool isFull(ir::FusionOp fusion);
 
-/// A fusion of one operation, in its place.
+/// A fusion of one operation, in its place. What decodes the weights of a linear goes with it: its
+/// kernel reads them packed.
 ir::FusionOp wrapInFusion(mlir::Operation *op);
 
 /// Whether `user`, which uses a result of `fusion`, may move into it: none of its other operands

@@ -39,9 +39,10 @@ struct InputBuffers {
 
 class LowerToCpu {
 public:
-  LowerToCpu(ModuleOp module, const CpuTarget &target) : module(module) {
+  LowerToCpu(ModuleOp module, const CpuTarget &target, bool int8Activations) : module(module) {
     lowering.module = module;
     lowering.target = target;
+    lowering.int8Activations = int8Activations;
   }
 
   LogicalResult run() {
@@ -93,7 +94,7 @@ private:
     function.setSymName((function.getSymName() + ".kiln").str()); // the launcher takes its name
     for (Operation &op : kernel.body().without_terminator()) {
       StringRef name = op.getName().stripDialect();
-      if (findViewEmitter(name))
+      if (findViewEmitter(name) || decodesForLinears(&op))
         continue;
       if (op.hasTrait<ir::KilnElementwise>()) {
         DType dtype = ElementEmitter::typeOf(op.getOperands().back()).dtype;
@@ -297,7 +298,7 @@ private:
 
 struct LowerToCpuPass : impl::LowerToCpuPassBase<LowerToCpuPass> {
   using LowerToCpuPassBase::LowerToCpuPassBase;
-  explicit LowerToCpuPass(const CpuTarget &cpu) : given(cpu) {}
+  LowerToCpuPass(const CpuTarget &cpu, bool int8) : given(cpu) { int8Activations = int8; }
 
   std::optional<CpuTarget> given; // instead of the option
 
@@ -308,15 +309,15 @@ struct LowerToCpuPass : impl::LowerToCpuPassBase<LowerToCpuPass> {
           << target << "\": expected x86-64, x86-64-v3 or x86-64-v4";
       return signalPassFailure();
     }
-    if (failed(LowerToCpu(getOperation(), *cpu).run()))
+    if (failed(LowerToCpu(getOperation(), *cpu, int8Activations).run()))
       signalPassFailure();
   }
 };
 
 } // namespace
 
-std::unique_ptr<Pass> createLowerToCpuPass(const CpuTarget &target) {
-  return std::make_unique<LowerToCpuPass>(target);
+std::unique_ptr<Pass> createLowerToCpuPass(const CpuTarget &target, bool int8Activations) {
+  return std::make_unique<LowerToCpuPass>(target, int8Activations);
 }
 
 } // namespace kiln::passes

@@ -43,7 +43,8 @@ public:
   void run(Block &block) {
     for (Operation &op : llvm::make_early_inc_range(block.without_terminator()))
       if (!isa<ir::FusionOp, ir::ReshapeOp, ir::RebindOp, ir::LaunchOp, func::CallOp>(op) &&
-          !isRepeatable(&op) && !isPackedPermute(&op) && !isCollective(&op))
+          !isRepeatable(&op) && !isPackedPermute(&op) && !isCollective(&op) &&
+          !decodesForLinears(&op))
         wrapInFusion(&op);
     for (Operation &op : llvm::make_early_inc_range(block.without_terminator()))
       if (isRepeatable(&op) && usedOutsideFusions(&op))

@@ -15,6 +15,7 @@ namespace kiln::passes {
 #include "passes/Passes.h.inc"
 
 /// The lowering for a target that is not one of the named levels.
-std::unique_ptr<mlir::Pass> createLowerToCpuPass(const CpuTarget &target);
+std::unique_ptr<mlir::Pass> createLowerToCpuPass(const CpuTarget &target,
+                                                 bool int8Activations = false);
 
 } // namespace kiln::passes

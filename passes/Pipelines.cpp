@@ -70,7 +70,7 @@ const std::vector<Phase> &cpuPhases() {
       {"lower",
        [](OpPassManager &pm, const PipelineOptions &options) {
          // Kernels to loops and vectors, memory planned, the entry written.
-         pm.addPass(createLowerToCpuPass(options.cpu));
+         pm.addPass(createLowerToCpuPass(options.cpu, options.int8Activations));
        }},
   };
   return phases;
@@ -80,6 +80,9 @@ namespace {
 struct CpuPipelineOptions : PassPipelineOptions<CpuPipelineOptions> {
   Option<std::string> target{*this, "target", llvm::cl::desc("x86-64, x86-64-v3 or x86-64-v4"),
                              llvm::cl::init("x86-64-v3")};
+  Option<bool> int8Activations{*this, "int8-activations",
+                               llvm::cl::desc("round what packed weights are multiplied with"),
+                               llvm::cl::init(false)};
   ListOption<std::string> disable{*this, "disable", llvm::cl::desc("passes to leave out")};
 };
 } // namespace
@@ -93,6 +96,7 @@ void registerPipelines(AfterPhase afterPhase) {
           pipeline.cpu = *cpu;
         else // says so when it runs
           pm.addPass(createLowerToCpuPass({options.target}));
+        pipeline.int8Activations = options.int8Activations;
         pipeline.disabledPasses.assign(options.disable.begin(), options.disable.end());
         for (const Phase &phase : cpuPhases()) {
           phase.build(pm, pipeline);

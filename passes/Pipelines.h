@@ -21,6 +21,7 @@ struct Phase {
 struct PipelineOptions {
   CpuTarget cpu;
   std::vector<std::string> disabledPasses; // "kiln-fuse-epilogue", …
+  bool int8Activations = false;            // of linears whose weights stay packed
   bool isEnabled(std::string_view pass) const;
 };
 

@@ -93,6 +93,7 @@ struct Artifact {
 struct CompileRequest {
   std::string target = "native";           // Target::byName
   std::vector<std::string> disabledPasses; // "kiln-fuse-epilogue", …: switches them off
+  bool int8Activations = false;            // of products with weights that stay packed
   int64_t ranks = 1;                       // devices over which ir::Input::shardAxis splits
   std::string dumpDir;                     // not part of the key: IR after every phase
   std::vector<std::string> captureStages;  // not part of the key: see CompileResult::stages

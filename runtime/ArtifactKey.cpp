@@ -38,6 +38,8 @@ static std::string optionsText(const CompileRequest &request) {
   std::vector<std::string> disabled = request.disabledPasses;
   std::sort(disabled.begin(), disabled.end());
   std::string text = fmt::format("ranks {}", request.ranks);
+  if (request.int8Activations)
+    text += "\nint8 activations";
   for (const std::string &pass : disabled)
     text += "\nwithout " + pass;
   return text;

@@ -34,24 +34,74 @@ Linear::Linear(const Dim &in, const Dim &out, bool hasBias, std::optional<DType>
                       -range, range, where);
 }
 
-Linear::Linear(Tensor weight, std::optional<Tensor> bias, Where where)
-    : weight(std::move(weight)), bias(std::move(bias)) {
-  const TensorType &type = this->weight.type(where);
+/// Errors: ValueError unless a weight is a matrix, and the bias, if there is one, has its rows.
+static void checkParameters(const Tensor &weight, const std::optional<Tensor> &bias, Where where) {
+  const TensorType &type = weight.type(where);
   if (type.rank() != 2)
     throw ValueError(fmt::format("[Linear] the weight must be of rank 2, not {}{}", type.str(),
                                  atLocation(where)));
-  if (this->bias && this->bias->shape(where) != Shape{type.shape[0]})
+  if (bias && bias->shape(where) != Shape{type.shape[0]})
     throw ValueError(fmt::format("[Linear] the bias {} does not fit the weight {}{}",
-                                 this->bias->type().str(), type.str(), atLocation(where)));
+                                 bias->type().str(), type.str(), atLocation(where)));
+}
+
+Linear::Linear(Tensor weight, std::optional<Tensor> bias, Where where)
+    : weight(std::move(weight)), bias(std::move(bias)) {
+  checkParameters(this->weight, this->bias, where);
+}
+
+Linear::Linear(const Dim &in, const Dim &out, QuantizationEncoding encoding, bool hasBias,
+               std::optional<Device> device, Where where)
+    : quantizationEncoding(encoding) {
+  parameterType("Linear", {out, in}, DType::uint8, device, where); // checks the dims
+  if (in.value() % blockElements(encoding) != 0)
+    throw ValueError(fmt::format("[Linear] rows of {} elements, but the blocks of {} have {}{}",
+                                 in.value(), name(encoding), blockElements(encoding),
+                                 atLocation(where)));
+  Shape packed{out, packedRowBytes(encoding, in.value())};
+  weight = Tensor::zeros(packed, DType::uint8, device, where);
+  if (hasBias) {
+    double range = in.value() > 0 ? 1 / std::sqrt(static_cast<double>(in.value())) : 0;
+    bias = lazyRandom(Distribution::uniform,
+                      parameterType("Linear", {out}, DType::float32, device, where), -range, range,
+                      where);
+  }
+}
+
+Linear::Linear(Tensor weight, QuantizationEncoding encoding, std::optional<Tensor> bias,
+               Where where)
+    : weight(std::move(weight)), bias(std::move(bias)), quantizationEncoding(encoding) {
+  const TensorType &type = this->weight.type(where);
+  if (type.dtype != DType::uint8)
+    throw TypeError(fmt::format("[Linear] a packed weight must be uint8, not {}{}", type.str(),
+                                atLocation(where)));
+  checkParameters(this->weight, this->bias, where);
+  const Dim &bytes = type.shape[1];
+  if (bytes.isStatic() && bytes.value() % blockBytes(encoding) != 0)
+    throw ValueError(fmt::format("[Linear] rows of {} bytes, but the blocks of {} have {}: {}{}",
+                                 bytes.value(), name(encoding), blockBytes(encoding), type.str(),
+                                 atLocation(where)));
+}
+
+Dim Linear::inDim() const {
+  const Dim &columns = weight.shape()[1];
+  if (!quantizationEncoding)
+    return columns;
+  return columns / Dim(blockBytes(*quantizationEncoding)) *
+         Dim(blockElements(*quantizationEncoding));
 }
 
 Tensor Linear::operator()(const Tensor &x, Where where) const {
-  Tensor y = matmul(x, weight.T(where), where);
+  const Tensor rows =
+      quantizationEncoding ? dequantize(weight, *quantizationEncoding, where) : weight;
+  Tensor y = matmul(x, rows.T(where), where);
   return bias ? Operand(y, where) + *bias : y;
 }
 
 void Linear::describe(Description &to) const {
   to.field("in_dim", inDim()).field("out_dim", outDim()).field("bias", bias.has_value(), true);
+  if (quantizationEncoding)
+    to.field("encoding", *quantizationEncoding);
 }
 
 Embedding::Embedding(const Dim &vocabSize, const EmbeddingOptions &options, Where where) {

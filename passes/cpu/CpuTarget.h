@@ -12,11 +12,13 @@ struct CpuTarget {
   int64_t vectorRegisters = 16; // 32 with AVX-512
   bool fma = false;             // else products are a multiplication and an addition
   bool f16c = false;            // hardware float16 conversion
+  bool vnni = false;            // vpdpbusd on vectors of 32 bytes
 
   /// Lanes of float32 in a vector.
   int64_t lanes() const { return vectorBytes / 4; }
 
-  /// The levels x86-64 (SSE4.2), x86-64-v3 (AVX2, FMA, F16C) and x86-64-v4 (AVX-512).
+  /// The levels x86-64 (SSE4.2), x86-64-v3 (AVX2, FMA, F16C) and x86-64-v4 (AVX-512), and
+  /// x86-64-v4+avx512vnni.
   static std::optional<CpuTarget> byName(std::string_view name);
 };
 

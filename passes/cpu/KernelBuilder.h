@@ -19,6 +19,7 @@ namespace kiln::passes {
 struct ModuleLowering {
   mlir::ModuleOp module;
   CpuTarget target;
+  bool int8Activations = false;     // of linears whose weights stay packed
   std::vector<std::string> symbols; // order of the entry's dims
   Dim scratchPerThread = 0;         // bytes, the largest that a kernel asked for
   std::vector<std::pair<std::string, std::string>> indexSites; // message, location

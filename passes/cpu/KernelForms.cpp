@@ -86,8 +86,16 @@ private:
 
   LogicalResult checkOperands() {
     for (Value weight : linear.getWeights()) {
-      if (!isa<BlockArgument>(weight))
+      auto decode = weight.getDefiningOp<ir::DequantizeOp>();
+      if (bool(decode) != hasPackedWeights(linear))
+        return refuse("a linear cannot have weights that stay packed and others");
+      if (!isa<BlockArgument>(decode ? decode.getX() : weight))
         return refuse("a weight of a linear must be an operand of its kernel");
+      if (decode) {
+        if (!decode->hasOneUse())
+          return refuse("decoded rows of a linear are never stored: nothing else can read them");
+        continue;
+      }
       if (!weight.hasOneUse())
         return refuse("a weight of a linear comes packed: nothing else of its kernel can read it");
     }
@@ -199,6 +207,10 @@ bool isSupportedLinear(Operation *op) {
   return llvm::all_of(linear.getWeights(), [](Value weight) {
     return cast<RankedTensorType>(weight.getType()).hasStaticShape();
   });
+}
+
+bool hasPackedWeights(Operation *linear) {
+  return cast<ir::LinearOp>(linear).getWeights()[0].getDefiningOp<ir::DequantizeOp>() != nullptr;
 }
 
 bool canFuseIntoLinearEpilogue(Operation *op, Value value) {

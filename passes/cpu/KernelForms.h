@@ -13,7 +13,8 @@ namespace kiln::passes {
 /// checks the whole form and refuses, with the reason, what is outside it.
 ///
 /// - Weights and biases are operands of the kernel, the weights used by the linear only (they come
-///   packed); float32, bfloat16 or float16; K and N are numbers.
+///   packed); float32, bfloat16 or float16; K and N are numbers. Or each weight is a `dequantize`,
+///   used by the linear only, of an operand, which comes as it is.
 /// - Before the linear: whatever ElementEmitter computes (elementwise operations, views, concat,
 ///   gather, iota, constants). It runs once for each element of x while x is copied, and again for
 ///   each block of N: so it should be cheap. Where a reshape that joins the last axes makes x, it
@@ -52,6 +53,8 @@ mlir::FailureOr<LinearForm> analyseLinear(mlir::Block &body, mlir::Operation *li
 
 /// Whether a `kiln.linear` of these types can be a kernel (dtypes, static weights).
 bool isSupportedLinear(mlir::Operation *linear);
+/// Whether a linear reads its weights as packed blocks: dequantize makes them.
+bool hasPackedWeights(mlir::Operation *linear);
 /// Whether an operation behind a linear may become part of its kernel, as far as can be told from
 /// it alone: `value` is the operand of `op` that depends on the linear.
 bool canFuseIntoLinearEpilogue(mlir::Operation *op, mlir::Value value);

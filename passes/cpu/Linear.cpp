@@ -6,12 +6,17 @@
 /// whole block with a panel into a strip [rows][panelWidth] that stays in L1, bias and everything
 /// elementwise behind the linear on the strip, stores. So weights are read once for each block of
 /// rows, and no two tasks of a row block read the same weights.
+///
+/// Weights that a `dequantize` makes stay packed: panels of them are decoded block by block, or not
+/// at all for few rows (QuantizedLinear.h).
 
 #include "ir/KilnDialect.h"
 #include "passes/cpu/KernelForms.h"
 #include "passes/cpu/Kernels.h"
 #include "passes/cpu/LinearGrid.h"
 #include "passes/cpu/MicrokernelPacking.h"
+#include "passes/cpu/PackedBlocks.h"
+#include "passes/cpu/QuantizedLinear.h"
 #include "passes/cpu/RowReduce.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -38,17 +43,27 @@ public:
       sizes.outputColumns += columnsOf(group) * int64_t(group.weights.size());
       strips = std::max<int64_t>(strips, group.weights.size());
     }
-    sizes.maxRows = linearBlockRows(sizes.blocks);
+    sizes.maxRows = linearBlockRows(sizes.blocks, hasPackedWeights(linear));
     blockStride = sizes.maxRows * rowStride;
     stripStride = sizes.maxRows * sizes.panelWidth;
+    for (Value weight : linear.getWeights())
+      if (auto decode = weight.getDefiningOp<ir::DequantizeOp>()) {
+        packed.push_back({cast<BlockArgument>(decode.getX()).getArgNumber(),
+                          *parseQuantizationEncoding(decode.getEncoding())});
+        integers.sumsOf16 |= PackedBlock::scaleElements(packed.back().encoding) == 16;
+      }
+    integers.columns = sizes.columns;
+    integers.words = lowering.int8Activations ? 1 : 3;
+    mostIntegerRows = lowering.int8Activations ? sizes.maxRows : std::min(fewRows, sizes.maxRows);
   }
 
   void emit() {
-    lowering.requireScratch(Dim((sizes.blocks * blockStride + strips * stripStride) * 4));
-    for (Value weight : linear.getWeights())
-      kernel.function.setArgAttr(
-          cast<BlockArgument>(weight).getArgNumber(), packingAttrName,
-          StringAttr::get(weight.getContext(), linearPacking(linear, lowering.target)));
+    lowering.requireScratch(Dim(scratchBytes()));
+    if (packed.empty())
+      for (Value weight : linear.getWeights())
+        kernel.function.setArgAttr(
+            cast<BlockArgument>(weight).getArgNumber(), packingAttrName,
+            StringAttr::get(weight.getContext(), linearPacking(linear, lowering.target)));
     emitProducts();
     if (form.norm)
       emitNorm();
@@ -58,6 +73,19 @@ public:
 private:
   /// What the launcher adds to the context.
   enum Extra : unsigned { rowsPerBlock, panelsPerChunk, chunks };
+
+  /// A weight that stays packed.
+  struct Packed {
+    unsigned argument; // of the kernel
+    QuantizationEncoding encoding;
+  };
+
+  // Scratch: rows of x, strips; for packed weights the decoded panel and rows of x as integers.
+  int64_t panelAt() const { return (sizes.blocks * blockStride + strips * stripStride) * 4; }
+  int64_t integersAt() const { return panelAt() + decodedPanelBytes(lowering.target); }
+  int64_t scratchBytes() const {
+    return packed.empty() ? panelAt() : integersAt() + mostIntegerRows * integers.bytes();
+  }
 
   std::string normName() const { return kernel.name + ".norm"; }
   Location loc() { return linear.getLoc(); }
@@ -95,6 +123,9 @@ private:
     Value count = f.dimValue(rows);
     Value perBlock = f.extra(rowsPerBlock), perChunk = f.extra(panelsPerChunk);
     Value chunkCount = f.extra(chunks);
+    Value asIntegers; // an i64: whether the rows at hand are multiplied as integers
+    if (!packed.empty())
+      asIntegers = f.stackArray(f.i64(), 1);
     f.loop(f.begin, f.end, f.constant(1), [&](Value task) {
       Value block = f.div(task, chunkCount), chunk = f.rem(task, chunkCount);
       Value firstRow = f.mul(block, perBlock);
@@ -102,15 +133,20 @@ private:
       // The tasks of a row block follow each other: its rows are copied by the first of this call.
       Value fresh =
           arith::OrIOp::create(f.b, f.equal(task, f.begin), f.equal(chunk, f.constant(0)));
-      f.ifThen(fresh, [&] { packRows(f, a, firstRow, blockRows); });
+      f.ifThen(fresh, [&] {
+        packRows(f, a, firstRow, blockRows);
+        if (asIntegers)
+          f.store(makeIntegers(f, a, count, blockRows), asIntegers);
+      });
       Value firstPanel = f.mul(chunk, perChunk);
       Value endPanel = f.add(firstPanel, perChunk);
       int64_t base = 0;
       for (const LinearForm::Group &group : form.groups) {
         Value from = f.max(f.constant(0), f.sub(firstPanel, f.constant(base)));
         Value to = f.min(f.constant(panelsOf(group)), f.sub(endPanel, f.constant(base)));
-        f.loop(from, to, f.constant(1),
-               [&](Value panel) { emitPanel(f, group, a, firstRow, blockRows, panel); });
+        f.loop(from, to, f.constant(1), [&](Value panel) {
+          emitPanel(f, group, a, firstRow, blockRows, panel, asIntegers);
+        });
         base += panelsOf(group);
       }
       if (form.norm)
@@ -157,12 +193,35 @@ private:
     });
   }
 
+  /// Rows of x as integers, where these are what is multiplied. The number of all rows decides, so
+  /// that all are computed in one way. Returns an i64: whether it is so.
+  Value makeIntegers(FunctionEmitter &f, Value a, Value count, Value blockRows) {
+    Value result = f.stackArray(f.i64(), 1);
+    f.store(f.constant(0), result);
+    auto make = [&] {
+      Value target = f.offsetBytes(a, f.constant(integersAt()));
+      Value fits = emitIntegerRows(f, integers, a, blockStride, blockRows, target);
+      f.store(arith::ExtUIOp::create(f.b, f.i64(), fits), result);
+    };
+    if (lowering.int8Activations)
+      make();
+    else
+      f.ifThen(f.lessThan(count, f.constant(mostIntegerRows + 1)), make);
+    return f.load(f.i64(), result);
+  }
+
   /// One panel of each weight of a group, and all that is stored of it.
   void emitPanel(FunctionEmitter &f, const LinearForm::Group &group, Value a, Value firstRow,
-                 Value blockRows, Value panel) {
+                 Value blockRows, Value panel, Value asIntegers) {
     const int64_t width = sizes.panelWidth;
     Value strip = f.offset(a, f.constant(sizes.blocks * blockStride), 4);
     for (auto [slot, index] : llvm::enumerate(group.weights)) {
+      if (asIntegers) {
+        Value target = f.offset(strip, f.constant(int64_t(slot) * stripStride), 4);
+        emitPackedPanel(f, packed[index], columnsOf(group), a, blockRows, panel, asIntegers,
+                        target);
+        continue;
+      }
       Value weight = linear.getWeights()[index];
       DType dtype = ElementEmitter::typeOf(weight).dtype;
       Value source = f.offset(f.buffer(cast<BlockArgument>(weight).getArgNumber()),
@@ -181,6 +240,39 @@ private:
       });
     }
     emitEpilogue(f, group, strip, firstRow, blockRows, panel);
+  }
+
+  /// The product with a panel of a weight that stays packed.
+  void emitPackedPanel(FunctionEmitter &f, const Packed &weight, int64_t columns, Value a,
+                       Value blockRows, Value panel, Value asIntegers, Value target) {
+    const int64_t width = sizes.panelWidth;
+    Value first = f.mul(panel, width);
+    Value source = f.offsetBytes(f.buffer(weight.argument),
+                                 f.mul(first, packedRowBytes(weight.encoding, sizes.columns)));
+    const QuantizedOperands operands{source,
+                                     f.min(f.constant(width), f.sub(f.constant(columns), first))};
+    f.ifThen(
+        f.equal(f.load(f.i64(), asIntegers), f.constant(1)),
+        [&] {
+          emitQuantizedProduct(f, weight.encoding, integers, operands,
+                               f.offsetBytes(a, f.constant(integersAt())), blockRows, target);
+        },
+        [&] {
+          Value decoded = f.offsetBytes(a, f.constant(panelAt()));
+          f.loop(f.constant(0), f.constant(sizes.blocks), f.constant(1), [&](Value block) {
+            emitDecodedPanel(f, weight.encoding, sizes.columns, operands, block, decoded);
+            Value done = f.mul(block, productBlock);
+            emitProduct(
+                f, DType::float32,
+                {.a = f.offset(a, f.mul(block, blockStride), 4),
+                 .b = decoded,
+                 .c = target,
+                 .k = f.min(f.constant(productBlock), f.sub(f.constant(sizes.columns), done)),
+                 .strideC = f.constant(width),
+                 .accumulate = block,
+                 .rows = blockRows});
+          });
+        });
   }
 
   void emitEpilogue(FunctionEmitter &f, const LinearForm::Group &group, Value strip, Value firstRow,
@@ -282,6 +374,9 @@ private:
   Dim rows = 1;
   LinearSizes sizes;
   int64_t strips = 0, blockStride = 0, stripStride = 0; // strides in elements
+  SmallVector<Packed> packed;                           // of each weight, or empty
+  IntegerRows integers;
+  int64_t mostIntegerRows = 0;
 };
 
 } // namespace

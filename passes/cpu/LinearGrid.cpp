@@ -9,6 +9,9 @@ namespace {
 
 /// Bytes of a block of x: beside it, L2 (1 MiB) holds the panels that stream through.
 constexpr int64_t blockBytes = 640 * 1024;
+/// The same where a panel of the weights is decoded for each block: that costs as much as ten rows
+/// of products, while rows from the L3 cache keep up with these (2 bytes a cycle).
+constexpr int64_t decodingBlockBytes = 2048 * 1024;
 /// Beyond this a larger block saves next to nothing: the weights are read once per block, and 120
 /// rows do 60 operations on each byte of them.
 constexpr int64_t mostRows = 120;
@@ -27,8 +30,9 @@ constexpr int64_t leastParallelWork = 1 << 17;
 
 } // namespace
 
-int64_t linearBlockRows(int64_t blocks) {
-  int64_t rows = blockBytes / (blocks * rowStride * 4) / rowGranule * rowGranule;
+int64_t linearBlockRows(int64_t blocks, bool decodes) {
+  int64_t bytes = decodes ? decodingBlockBytes : blockBytes;
+  int64_t rows = bytes / (blocks * rowStride * 4) / rowGranule * rowGranule;
   return std::clamp(rows, rowGranule, mostRows);
 }
 

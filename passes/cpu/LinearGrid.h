@@ -15,8 +15,9 @@ struct LinearSizes {
 };
 
 /// Rows of x that are copied at once, a multiple of rowGranule: as many as keep the copy within
-/// part of L2 (1 MiB on the smallest CPU that Kiln is tuned for).
-int64_t linearBlockRows(int64_t blocks);
+/// part of L2 (1 MiB on the smallest CPU that Kiln is tuned for); where weights are decoded anew
+/// for each block of rows, more.
+int64_t linearBlockRows(int64_t blocks, bool decodes);
 
 /// How the launcher cuts the work, in i64 values: tasks are rowBlocks * chunks, the chunks of a row
 /// block one behind the other.

@@ -28,3 +28,30 @@ func.func private @linear(%x: tensor<2x2xf32>, %w: tensor<2x2xf32>) -> tensor<2x
   %0 = kiln.linear %x, weights(%w) : (tensor<2x2xf32>, tensor<2x2xf32>) -> tensor<2x2xf32>
   return %0 : tensor<2x2xf32>
 }
+
+// -----
+
+// A linear's weights all stay packed, or none does; what is decoded for it is never stored.
+func.func @main(%x: tensor<2x32xf32>, %w: tensor<3x18xui8>, %v: tensor<3x32xf32>) -> (tensor<2x3xf32>, tensor<2x3xf32>) {
+  %0:2 = kiln.launch @linear(%x, %w, %v) : (tensor<2x32xf32>, tensor<3x18xui8>, tensor<3x32xf32>) -> (tensor<2x3xf32>, tensor<2x3xf32>)
+  return %0#0, %0#1 : tensor<2x3xf32>, tensor<2x3xf32>
+}
+func.func private @linear(%x: tensor<2x32xf32>, %w: tensor<3x18xui8>, %v: tensor<3x32xf32>) -> (tensor<2x3xf32>, tensor<2x3xf32>) attributes {kiln.kernel} {
+  %d = kiln.dequantize %w as "Q4_0" : tensor<3x18xui8> -> tensor<3x32xf32>
+  // expected-error @+1 {{a linear cannot have weights that stay packed and others}}
+  %0:2 = kiln.linear %x, weights(%d, %v) : (tensor<2x32xf32>, tensor<3x32xf32>, tensor<3x32xf32>) -> (tensor<2x3xf32>, tensor<2x3xf32>)
+  return %0#0, %0#1 : tensor<2x3xf32>, tensor<2x3xf32>
+}
+
+// -----
+
+func.func @main(%x: tensor<2x32xf32>, %w: tensor<3x18xui8>) -> (tensor<2x3xf32>, tensor<2x3xf32>) {
+  %0:2 = kiln.launch @linear(%x, %w) : (tensor<2x32xf32>, tensor<3x18xui8>) -> (tensor<2x3xf32>, tensor<2x3xf32>)
+  return %0#0, %0#1 : tensor<2x3xf32>, tensor<2x3xf32>
+}
+func.func private @linear(%x: tensor<2x32xf32>, %w: tensor<3x18xui8>) -> (tensor<2x3xf32>, tensor<2x3xf32>) attributes {kiln.kernel} {
+  %d = kiln.dequantize %w as "Q4_0" : tensor<3x18xui8> -> tensor<3x32xf32>
+  // expected-error @+1 {{decoded rows of a linear are never stored: nothing else can read them}}
+  %0:2 = kiln.linear %x, weights(%d, %d) : (tensor<2x32xf32>, tensor<3x32xf32>, tensor<3x32xf32>) -> (tensor<2x3xf32>, tensor<2x3xf32>)
+  return %0#0, %0#1 : tensor<2x3xf32>, tensor<2x3xf32>
+}

@@ -5,7 +5,8 @@
 //   {"shape": [8, 128], "seconds": 0.5}  times calls with the inputs of 8x128.safetensors:
 //                                        {"median_us": m, "min_us": m, "calls": n}
 //   {"shape": [8, 128], "save": "PATH"}  writes the result, "out", to PATH: {"saved": true}
-// `kiln-bench --quantized-gather` measures lookups in packed tables by itself (QuantizedGather.h).
+// `kiln-bench --quantized-gather` measures lookups in packed tables by itself (QuantizedGather.h),
+// `kiln-bench --quantized-linear Q4_K` products with packed weights (QuantizedLinear.h).
 //
 //===----------------------------------------------------------------------===//
 
@@ -21,6 +22,7 @@
 
 #include "Cases.h"
 #include "QuantizedGather.h"
+#include "QuantizedLinear.h"
 
 using namespace kiln;
 using namespace kiln::tools;
@@ -96,7 +98,9 @@ int main(int argc, char **argv) {
   CLI::App app("Times a case for a benchmark: a worker that is asked over standard input.",
                "kiln-bench");
   bool list = false;
-  std::string name, dtypeName, folder;
+  std::string name, dtypeName, folder, encoding;
+  std::vector<int64_t> sizes{4096, 14336};
+  double seconds = 5;
   app.add_flag("--list", list, "List the cases");
   bool quantizedGather = false;
   QuantizedGatherOptions gather;
@@ -107,6 +111,16 @@ int main(int argc, char **argv) {
       ->needs(gathers)
       ->capture_default_str();
   app.add_option("--ids", gather.ids, "Rows of a call")->needs(gathers)->capture_default_str();
+  auto *linears =
+      app.add_option("--quantized-linear", encoding,
+                     "Time a Linear with weights packed as Q4_0, Q8_0, Q4_K, Q5_K or Q6_K");
+  app.add_option("--sizes", sizes, "Its IN and OUT")
+      ->expected(2)
+      ->needs(linears)
+      ->capture_default_str();
+  app.add_option("--seconds", seconds, "For each number of rows")
+      ->needs(linears)
+      ->capture_default_str();
   app.add_option("CASE", name, "What to measure");
   app.add_option("DTYPE", dtypeName, "f32 or bf16")->check(CLI::IsMember({"f32", "bf16"}));
   app.add_option("DATA_DIR", folder, "Folder of weights.safetensors and the inputs");
@@ -117,14 +131,21 @@ int main(int argc, char **argv) {
         std::cout << fmt::format("{:<14} {}\n", each.name, each.description);
       return 0;
     }
-    if (folder.empty() && !quantizedGather)
-      throw CLI::RequiredError("CASE, DTYPE and DATA_DIR");
     if (!std::getenv("KILN_NUM_THREADS"))
       setThreadCount(2); // What all workers of the comparison have.
     if (quantizedGather) {
       benchQuantizedGather(gather);
       return 0;
     }
+    if (!encoding.empty()) {
+      const auto packing = parseQuantizationEncoding(encoding);
+      if (!packing)
+        throw CLI::ValidationError("--quantized-linear", "no encoding is called " + encoding);
+      benchQuantizedLinear(*packing, sizes[0], sizes[1], seconds);
+      return 0;
+    }
+    if (folder.empty())
+      throw CLI::RequiredError("CASE, DTYPE and DATA_DIR");
     work(findCase(name), dtypeName == "bf16" ? DType::bfloat16 : DType::float32, folder, start);
     return 0;
   } catch (const CLI::CallForHelp &) {

@@ -28,6 +28,11 @@ struct CompileOptions {
   std::string target = "native";
   /// Names of passes that are switched off: "kiln-fuse-epilogue", …
   std::vector<std::string> disabledPasses{};
+  /// Whether products with packed weights (kiln/Quantization.h) round their left operand to int8,
+  /// 32 numbers with one scale, at any number of rows: faster, and less exact. The error of a
+  /// result is at most the sum of |weight| * (largest |x| of its 32) / 254 over its row. Where x is
+  /// not finite nothing is rounded.
+  bool quantizedActivations = false;
   /// Whether each definition of a `subgraph` is compiled once; else its operations as any others.
   bool subgraphs = true;
   /// Where rows of a table are gathered and go through products with weights (then biases,

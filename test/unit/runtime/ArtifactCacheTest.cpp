@@ -81,6 +81,9 @@ TEST(ArtifactKey, TellsPartsApart) {
   request.dumpDir = "/tmp";
   request.captureStages = {"outline"};
   EXPECT_EQ(artifactKey("graph", request), plain) << "these change no code";
+  request.int8Activations = true;
+  EXPECT_NE(artifactKey("graph", request), plain);
+  request.int8Activations = false;
   request.disabledPasses = {"b", "a"};
   std::string switched = artifactKey("graph", request);
   EXPECT_NE(switched, plain);
