@@ -268,10 +268,11 @@ void Assignments::add(const std::string &name, Tensor *parameter, Tensor value) 
       narrows = narrows || sizeBytes(given.dtype) > sizeBytes(own.dtype);
       value = value.cast(own.dtype, where);
     }
+    kiln::detail::Call call(operation, where);
     if (const auto &sharding = parameter->handle()->sharding)
-      value = kiln::detail::shardLike(kiln::detail::Call(operation, where), value, *sharding);
+      value = kiln::detail::shardLike(call, value, *sharding);
     else
-      value = value.to(own.device, where);
+      value = kiln::detail::wholeOn(call, value, own.device);
   }
   values.emplace_back(parameter, std::move(value));
 }

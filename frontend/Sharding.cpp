@@ -181,7 +181,7 @@ Tensor shardTensor(const Call &call, const Tensor &x, int64_t axis, const Device
                           "can be split: x {}",
                           type.str()));
   if (devices.size() == 1)
-    return lazilyOn(call, x, devices.front());
+    return node->sharding ? wholeOn(call, x, devices.front()) : lazilyOn(call, x, devices.front());
   auto sharding =
       std::make_shared<Sharding>(node, axis, std::make_shared<const Devices>(devices), call.where);
   bool isThere = node->isRealized() && std::all_of(devices.begin(), devices.end(),
@@ -195,6 +195,20 @@ Tensor shardTensor(const Call &call, const Tensor &x, int64_t axis, const Device
       call.where);
   result.handle()->devices = sharding->devices;
   result.handle()->sharding = std::move(sharding);
+  result.handle()->movedFrom = node;
+  return result;
+}
+
+Tensor wholeOn(const Call &call, const Tensor &x, Device device) {
+  const std::shared_ptr<Node> &node = nodeOf(x, call.name, call.where);
+  if (!node->sharding)
+    return x.to(device, call.where);
+  checkDevice(device, call.name, call.where);
+  TensorType type = node->type();
+  type.device = device;
+  Tensor result = lazyTensor(
+      std::move(type), [split = node->sharding, device] { return split->whole(device); },
+      call.where);
   result.handle()->movedFrom = node;
   return result;
 }

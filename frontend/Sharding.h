@@ -54,6 +54,10 @@ Tensor shardTensor(const Call &call, const Tensor &x, int64_t axis, const Device
 /// x split as `like` is: itself if it is already.
 Tensor shardLike(const Call &call, const Tensor &x, const Sharding &like);
 
+/// A tensor that is split as one that is whole, on one device; any other as it is there. Copied
+/// when its contents are first wanted. Errors: as Tensor::to.
+Tensor wholeOn(const Call &call, const Tensor &x, Device device);
+
 /// The same values on each of the devices: those that the ranks of a program computed there.
 std::vector<Tensor> replicate(const Call &call, const Tensor &x, const Devices &devices);
 

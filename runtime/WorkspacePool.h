@@ -41,7 +41,7 @@ public:
   void trim() noexcept;
 
   /// At most this many workspaces, and this many bytes in all, wait for reuse.
-  static constexpr std::size_t maxIdle = 8;
+  static constexpr std::size_t maxIdle = 16;
   static constexpr std::size_t maxIdleBytes = std::size_t{256} << 20;
 
 private:

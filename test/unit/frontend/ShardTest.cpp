@@ -265,6 +265,15 @@ TEST(Shard, LoadingKeepsTheDistribution) {
   io::saveSafetensors(path, split.stateDict());
   EXPECT_EQ(bytesOf(io::openSafetensors(path)["weight"]), bytesOf(whole.weight));
   std::filesystem::remove(path);
+  // And whole it is for a parameter that is not split.
+  nn::Linear other(8, 6);
+  other.loadStateDict(wide.stateDict());
+  int64_t unsplit = held(0);
+  EXPECT_EQ(bytesOf(other.weight), bytesOf(wide.weight.to(CPU(1))));
+  EXPECT_EQ(bytesOf(other(Tensor::ones({1, 8}))), bytesOf(other(Tensor::ones({1, 8}))));
+  EXPECT_GE(held(0) - unsplit, 8 * 6 * 4);
+  EXPECT_EQ(bytesOf(shard(wide.weight, 0, cpus(1))), bytesOf(other.weight));
+
   EXPECT_THROW(split.loadStateDict({{"weight", Tensor::ones({8, 8})}, {"bias", Tensor::ones({6})}}),
                ValueError);
 }
