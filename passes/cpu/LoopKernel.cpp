@@ -1,7 +1,6 @@
 // Kernels without an anchor: one pass over the result, elements recomputed from the operands.
-#include "ir/KilnDialect.h"
-#include "kiln/Quantization.h"
 #include "passes/cpu/Kernels.h"
+#include "passes/cpu/PackedRows.h"
 
 using namespace mlir;
 
@@ -29,54 +28,6 @@ bool isFlat(Kernel &kernel, const Shape &shape) {
       return false;
   }
   return shape.rank() > 0;
-}
-
-/// Elements of packed rows that code is unrolled over, so that their scales are computed once: a
-/// block, or a unit of it where that is too much code. 0 where nothing is unpacked, or where
-/// columns are no whole units.
-int64_t unrolledColumns(FunctionEmitter &f, Kernel &kernel, const Dim &columns) {
-  int64_t block = 0;
-  for (Operation &op : kernel.body())
-    if (auto decode = dyn_cast<ir::DequantizeOp>(op))
-      block =
-          std::max(block, blockElements(*parseQuantizationEncoding(decode.getEncoding().str())));
-  if (block == 0 || !columns.isStatic())
-    return 0;
-  constexpr int64_t maxCopies = 256; // of operations
-  auto operations = static_cast<int64_t>(kernel.body().getOperations().size());
-  for (int64_t size : {block, dequantizeUnit})
-    if (columns.value() % size == 0 && size / f.lanes() * operations <= maxCopies)
-      return size;
-  return 0;
-}
-
-/// Fetches the packed rows that are looked up a little later than `row` of `outer`: they are too
-/// short for the processor to notice that it reads them from their start to their end.
-void emitPrefetch(FunctionEmitter &f, ElementEmitter &elements, Kernel &kernel,
-                  const SmallVector<Dim> &outer, Value row) {
-  // Rows ahead: some hundred nanoseconds of decoding. Lines of a row: what comes behind them is
-  // noticed.
-  constexpr int64_t distance = 2, lineBytes = 64, maxLines = 16;
-  for (auto gather : kernel.body().getOps<ir::GatherOp>()) {
-    auto table = dyn_cast<BlockArgument>(gather.getTable());
-    TensorType type = ElementEmitter::typeOf(gather.getTable());
-    bool isDecoded = llvm::any_of(gather->getUsers(), llvm::IsaPred<ir::DequantizeOp>);
-    bool isRow = gather.getAxis() == 0 && type.rank() == 2 && type.shape[1].isStatic() &&
-                 ElementEmitter::typeOf(gather.getIndices()).shape ==
-                     Shape(std::vector<Dim>(outer.begin(), outer.end()));
-    if (!table || !isDecoded || !isRow || gather.getTotal())
-      continue;
-    Value last = f.sub(emitNumElements(f, outer), f.constant(1));
-    Coords where;
-    where.index = emitRowCoords(f, outer, f.min(f.add(row, distance), last));
-    Value index = toIndex(f, elements.emit(gather.getIndices(), where),
-                          ElementEmitter::typeOf(gather.getIndices()).dtype);
-    const int64_t bytes = type.shape[1].value();
-    Value start = f.offsetBytes(f.buffer(table.getArgNumber()), f.mul(index, bytes));
-    for (int64_t at = 0; at < std::min(bytes, maxLines * lineBytes); at += lineBytes)
-      LLVM::Prefetch::create(f.b, f.offsetBytes(start, f.constant(at)), /*rw=*/0, /*hint=*/3,
-                             /*cache=*/1);
-  }
 }
 
 /// Operands of a flat kernel: at the flat position, which is the coordinate of the last axis.
@@ -135,7 +86,6 @@ LogicalResult emitLoopKernel(ModuleLowering &lowering, Kernel &kernel) {
     else
       elements.provideArguments(kernel.body());
     SmallVector<Value> outputs = outputBuffers(f, kernel);
-    const int64_t unrolled = unrolledColumns(f, kernel, columns);
     Value columnCount = f.dimValue(columns);
     Value blocks = f.max(f.ceilDiv(columnCount, f.constant(taskColumns)), f.constant(1));
     f.loop(f.begin, f.end, f.constant(1), [&](Value task) {
@@ -164,16 +114,8 @@ LogicalResult emitLoopKernel(ModuleLowering &lowering, Kernel &kernel) {
       if (shape.rank() == 0)
         return write(f.constant(0), {});
       at.laneAxis = shape.rank() - 1;
-      if (unrolled != 0)
-        emitPrefetch(f, elements, kernel, outer, row);
-      if (unrolled == 0)
-        return f.vectorLoop(count,
-                            [&](Value column, Value mask) { write(f.add(first, column), mask); });
-      f.loop(f.constant(0), count, f.constant(unrolled), [&](Value column) {
-        Value start = f.add(first, column);
-        for (int64_t place = 0; place < unrolled; place += f.lanes())
-          write(f.add(start, place), {});
-      });
+      emitPrefetch(f, kernel, outer, row);
+      emitColumnLoop(f, kernel, columns, first, count, write);
     });
     f.finish();
   }

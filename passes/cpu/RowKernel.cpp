@@ -1,6 +1,7 @@
 // Kernels around a reduction, a softmax or a layer_norm: one row (or column) after the other.
 #include "ir/KilnDialect.h"
 #include "passes/cpu/Kernels.h"
+#include "passes/cpu/PackedRows.h"
 #include "passes/cpu/RowReduce.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -102,7 +103,7 @@ void RowKernel::emitRow(FunctionEmitter &f, ArrayRef<Value> outputs, SmallVector
   auto scratchRow = [&](Value column, Value mask) {
     return f.maskedLoad(lanes, slot(column), mask);
   };
-  f.vectorLoop(count, [&](Value column, Value mask) {
+  emitColumnLoop(f, kernel, type.shape[axis], f.constant(0), count, [&](Value column, Value mask) {
     f.maskedStore(element(column, mask), slot(column), mask);
   });
   std::function<Value(const Coords &)> result;
@@ -243,6 +244,8 @@ LogicalResult RowKernel::emit() {
     Value step = f.constant(byColumns ? f.lanes() : 1);
     Value blocks = f.ceilDiv(innerCount, step);
     f.loop(f.begin, f.end, f.constant(1), [&](Value task) {
+      if (alongRows)
+        emitPrefetch(f, kernel, ArrayRef<Dim>(outer).drop_back(), task);
       SmallVector<Value> index = emitRowCoords(f, outer, f.div(task, blocks));
       Value column = f.mul(f.rem(task, blocks), step);
       if (alongRows)

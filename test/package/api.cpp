@@ -320,6 +320,14 @@ void graphs() {
   auto run = graph.compile();
   Tensor out = run();
   EXPECT(out.shape() == (Shape{4, 16, 256}));
+
+  nn::embedding::EmbeddingV2 packed({.vocabSize = 10,
+                                     .hiddenDim = 256,
+                                     .dtype = DType::float32,
+                                     .quantizationEncoding = QuantizationEncoding::Q8_0});
+  packed.loadStateDict(
+      {{"weight", quantization::quantize(Tensor::ones({10, 256}), QuantizationEncoding::Q8_0)}});
+  EXPECT(packed(Tensor::constant({3})).shape() == (Shape{1, 256}));
 }
 
 void errors() {

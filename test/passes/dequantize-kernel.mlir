@@ -49,3 +49,25 @@ func.func private @part(%t: tensor<9x36xui8>) -> tensor<9x40xf32> attributes {ki
   %1 = kiln.slice %0 from <0, 3> to <9, 43> step [1, 1] : tensor<9x64xf32> -> tensor<9x40xf32>
   return %1 : tensor<9x40xf32>
 }
+
+// -----
+
+// In front of a layer_norm the row is decoded once, by units, into the worker's memory.
+// CHECK-LABEL: llvm.func private @norm.body
+// CHECK-COUNT-2: llvm.intr.prefetch
+// CHECK-NOT: llvm.intr.prefetch
+// CHECK: arith.extf
+// CHECK-NOT: arith.extf
+// CHECK-COUNT-4: llvm.store %{{.*}} : vector<8xf32>, !llvm.ptr
+// CHECK-NOT: arith.extf
+// CHECK-LABEL: llvm.func private @norm(
+func.func @main(%t: tensor<9x68xui8>, %i: tensor<5xi32>) -> tensor<5x64xf32> {
+  %0 = kiln.launch @norm(%t, %i) : (tensor<9x68xui8>, tensor<5xi32>) -> tensor<5x64xf32>
+  return %0 : tensor<5x64xf32>
+}
+func.func private @norm(%t: tensor<9x68xui8>, %i: tensor<5xi32>) -> tensor<5x64xf32> attributes {kiln.kernel} {
+  %0 = kiln.gather %t[%i] axis 0 : (tensor<9x68xui8>, tensor<5xi32>) -> tensor<5x68xui8>
+  %1 = kiln.dequantize %0 as "Q8_0" : tensor<5x68xui8> -> tensor<5x64xf32>
+  %2 = kiln.layer_norm %1 epsilon 1.0e-05 : (tensor<5x64xf32>) -> tensor<5x64xf32>
+  return %2 : tensor<5x64xf32>
+}

@@ -11,7 +11,6 @@
 
 #include <fmt/format.h>
 #include <mutex>
-#include <utility>
 
 namespace kiln::nn::embedding {
 

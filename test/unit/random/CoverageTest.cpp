@@ -15,11 +15,9 @@ namespace {
 
 constexpr unsigned numPrograms = 300; // of the normal run
 
-/// Made by passes only, from operations that are drawn; or tested by themselves, as what decodes
-/// packed weights is (DequantizeTest.cpp).
+/// Made by passes only, from operations that are drawn.
 const std::set<std::string_view> &notDrawn() {
-  static const std::set<std::string_view> ops{"linear", "all_reduce", "all_gather", "local_slice",
-                                              "dequantize"};
+  static const std::set<std::string_view> ops{"linear", "all_reduce", "all_gather", "local_slice"};
   return ops;
 }
 

@@ -18,7 +18,7 @@ bool Drawer::step() {
       &Drawer::attention,  &Drawer::embedding, &Drawer::writtenAttention,
       &Drawer::chain,      &Drawer::cumsum,    &Drawer::argsort,
       &Drawer::elements,   &Drawer::elements,  &Drawer::scatter,
-      &Drawer::windows,    &Drawer::rebind};
+      &Drawer::windows,    &Drawer::rebind,    &Drawer::packedRows};
   return (this->*pick(steps))();
 }
 

@@ -2,6 +2,10 @@
 // embeddings, chains of elementwise operations with shared parts.
 #include "test/unit/random/Drawer.h"
 
+#include "kiln/Quantization.h"
+
+#include <algorithm>
+
 namespace kiln::test {
 
 static const std::vector<Dim> &widths() {
@@ -177,6 +181,34 @@ bool Drawer::embedding() {
     result =
         add("layer_norm", {*result, addParameter(row), addParameter(row)}, {{"epsilon", 1e-5}});
   return result.has_value();
+}
+
+/// Rows of packed blocks, looked up before they are decoded, behind that, or not at all.
+bool Drawer::packedRows() {
+  auto encoding = pick<QuantizationEncoding>(
+      {QuantizationEncoding::Q4_0, QuantizationEncoding::Q4_0, QuantizationEncoding::Q8_0,
+       QuantizationEncoding::Q8_0, QuantizationEncoding::Q4_K, QuantizationEncoding::Q5_K,
+       QuantizationEncoding::Q6_K});
+  ir::Attributes attributes{{"encoding", std::string(name(encoding))}};
+  int64_t bytes = packedRowBytes(encoding, std::max(blockElements(encoding), 32 * number(1, 3)));
+  if (chance(40))
+    return add("dequantize",
+               {addParameter(TensorType(
+                   DType::uint8, pick<Shape>({Shape{"a", bytes}, Shape{bytes}, Shape{3, 1, bytes}}),
+                   CPU()))},
+               attributes, true)
+        .has_value();
+  int64_t size = number(1, 9);
+  bool isDecodedFirst = chance(30);
+  std::optional<Id> table =
+      addInput(TensorType(DType::uint8, Shape{size, bytes}, CPU()), ir::Input::Role::weight);
+  Id indices =
+      addInput(TensorType(DType::int64, pick<Shape>({Shape{"a"}, Shape{"a", 2}, Shape{}}), CPU()),
+               ir::Input::Role::argument, size);
+  if (isDecodedFirst)
+    table = add("dequantize", {*table}, attributes, true);
+  auto rows = table ? add("gather", {*table, indices}, {{"axis", int64_t{0}}}, true) : std::nullopt;
+  return rows && (isDecodedFirst || add("dequantize", {*rows}, attributes, true));
 }
 
 /// Elementwise operations on one value and on each other: parts are shared.

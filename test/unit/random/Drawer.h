@@ -100,6 +100,7 @@ private:
   bool attention();
   bool writtenAttention();
   bool embedding();
+  bool packedRows();
   bool chain();
 
   // Contents (DrawContents.cpp).

@@ -213,6 +213,7 @@ BoundRules::Rule BoundRules::findRule(const std::string &op) {
       {"gather_elements", &R::gather},
       {"scatter", &R::scatter},
       {"scatter_elements", &R::scatter},
+      {"dequantize", &R::exact}, // of bytes that are drawn
       {"windows", &R::moves},
       {"rebind", &R::moves},
       {"cumsum", &R::sumsOfRow},

@@ -170,6 +170,11 @@ const std::map<std::string_view, Function> &functions() {
       {"slice", slice},
       {"concat", [](const Call &call) { return concat(call.operands, call.axis()); }},
       {"gather", [](const Call &call) { return gather(call[0], call[1], call.axis()); }},
+      {"dequantize",
+       [](const Call &call) {
+         const auto &encoding = call.attributes.get<std::string>("encoding");
+         return dequantize(call[0], *parseQuantizationEncoding(encoding));
+       }},
       {"matmul", [](const Call &call) { return matmul(call[0], call[1]); }},
       {"attention", attentionOf},
       {"layer_norm", layerNormOf},

@@ -44,9 +44,10 @@ struct EmbeddingV2Options {
 /// hiddenDim]. Initial values: normal(0, 1), made when first read.
 ///
 /// With a quantization encoding the weight is uint8 [vocabSize, packedRowBytes(encoding,
-/// hiddenDim)], as GGUF files have it: loadState(io::openGguf(path)) takes it as it lies in the
-/// file. A table of floats is not assignable; quantization::quantize packs one. Rows are decoded to
-/// float32 and cast to `dtype`. Initial values: the same numbers, packed.
+/// hiddenDim)], as GGUF files have it: loadStateDict(io::openGguf(path)) takes it as it lies in the
+/// file, whose pages are read when rows of theirs are. A table of floats is not assignable;
+/// quantization::quantize packs one. Rows are decoded to float32 and cast to `dtype`. Initial
+/// values: the same numbers, packed.
 struct EmbeddingV2 : Module<EmbeddingV2> {
   mutable Tensor weight; // moved by the first call; calls from many threads agree on it
   Device device;
