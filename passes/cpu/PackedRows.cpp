@@ -3,6 +3,8 @@
 #include "ir/KilnDialect.h"
 #include "kiln/Quantization.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
 using namespace mlir;
 
 namespace kiln::passes {
@@ -48,12 +50,18 @@ void emitPrefetch(FunctionEmitter &f, Kernel &kernel, ArrayRef<Dim> outer, Value
     bool isDecoded = llvm::any_of(gather->getUsers(), llvm::IsaPred<ir::DequantizeOp>);
     bool isRow = gather.getAxis() == 0 && type.rank() == 2 && type.shape[1].isStatic() &&
                  ArrayRef<Dim>(indices.shape.vec()) == outer;
-    if (!table || !isDecoded || !isRow || gather.getTotal())
+    if (!table || !isDecoded || !isRow)
       continue;
     Value last = f.sub(emitNumElements(f, outer), f.constant(1));
     Coords where;
     where.index = emitRowCoords(f, outer, f.min(f.add(row, distance), last));
     Value index = toIndex(f, elements.emit(gather.getIndices(), where), indices.dtype);
+    if (gather.getTotal()) { // of rows of another rank the first one is read
+      Value rows = f.dimValue(type.shape[0]);
+      Value own = f.sub(index, f.mul(f.rank(), rows));
+      Value isHere = arith::CmpIOp::create(f.b, arith::CmpIPredicate::ult, own, rows);
+      index = arith::SelectOp::create(f.b, isHere, own, f.constant(0));
+    }
     const int64_t bytes = type.shape[1].value();
     Value start = f.offsetBytes(f.buffer(table.getArgNumber()), f.mul(index, bytes));
     for (int64_t at = 0; at < std::min(bytes, maxLines * lineBytes); at += lineBytes)

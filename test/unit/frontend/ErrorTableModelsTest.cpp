@@ -67,11 +67,7 @@ TEST(ErrorTable, Layers) {
        [] { nn::embedding::EmbeddingV2({.vocabSize = "n", .hiddenDim = 2}); },
        {"[EmbeddingV2]", "vocabSize", "n"}},
       {Kind::Value,
-       [] {
-         nn::embedding::EmbeddingV2({.vocabSize = 2,
-                                     .hiddenDim = 128,
-                                     .quantizationEncoding = QuantizationEncoding::Q4_K});
-       },
+       [] { nn::embedding::EmbeddingV2({2, 128, {}, {}, {}, QuantizationEncoding::Q4_K}); },
        {"[EmbeddingV2]", "hiddenDim 128", "256 elements of a block of Q4_K"}},
       {Kind::Type,
        [] { dequantize(Tensor::ones({2, 18}), QuantizationEncoding::Q4_0); },
