@@ -201,6 +201,48 @@ Value PackedBlock::quants(int64_t group) {
   llvm_unreachable("all encodings are above");
 }
 
+Value PackedBlock::twice(Value bits, int64_t first, int64_t second, int64_t mask) {
+  SmallVector<int64_t> both;
+  for (int64_t i = 0; i < 64; ++i)
+    both.push_back(i % 32);
+  Value bytes = emitShuffle(f, bits, bits, both);
+  // As words: what crosses a byte is not in the mask.
+  auto words = vectorOf(f.b.getI16Type(), 32);
+  SmallVector<int16_t> counts(16, std::abs(first));
+  counts.append(16, std::abs(second));
+  Value count = arith::ConstantOp::create(f.b, DenseElementsAttr::get(words, ArrayRef(counts)));
+  Value moved = LLVM::BitcastOp::create(f.b, words, bytes);
+  if (first < 0 || second < 0)
+    moved = arith::ShRUIOp::create(f.b, moved, count);
+  else
+    moved = arith::ShLIOp::create(f.b, moved, count);
+  Value result = LLVM::BitcastOp::create(f.b, bytes.getType(), moved);
+  return field(result, mask, 0);
+}
+
+Value PackedBlock::quantsOfTwo(int64_t group) {
+  const Layout layout = layoutOf(encoding);
+  switch (encoding) {
+  case Encoding::Q4_K:
+    return twice(bytes(layout.quants + 16 * group), 0, -4, 0x0f);
+  case Encoding::Q5_K: {
+    Value low = twice(bytes(layout.quants + 16 * group), 0, -4, 0x0f);
+    Value high = twice(bytes(layout.highBits), 4 - group, 3 - group, 0x10);
+    return arith::OrIOp::create(f.b, low, high);
+  }
+  case Encoding::Q6_K: {
+    const int64_t h = group / 4, k = group % 4;
+    Value low = nibble(bytes(layout.quants + 64 * h, 64), k >= 2);
+    Value high = twice(bytes(layout.highBits + 32 * h), 4 - 2 * k, 2 - 2 * k, 0x30);
+    return arith::OrIOp::create(f.b, low, high);
+  }
+  case Encoding::Q4_0:
+  case Encoding::Q8_0:
+    break;
+  }
+  llvm_unreachable("blocks of one group");
+}
+
 Value PackedBlock::values(Value scales, Value mins, int64_t group, int64_t first) {
   const int64_t lanes = f.lanes();
   SmallVector<int64_t> part(lanes);

@@ -31,6 +31,8 @@ public:
   mlir::Value mins();
   /// vector<32xi8>: of the elements 32 * group, 32 * group + 1, ...
   mlir::Value quants(int64_t group);
+  /// vector<64xi8>: of a group with an even number and the next one. Not for blocks of one group.
+  mlir::Value quantsOfTwo(int64_t group);
   /// The f32 vector of lanes() elements from 32 * group + first on, equal to decoding bit for bit.
   /// `scales` and `mins` as above; `first` a multiple of lanes().
   mlir::Value values(mlir::Value scales, mlir::Value mins, int64_t group, int64_t first);
@@ -43,6 +45,9 @@ private:
   mlir::Value sixBits(bool ofMins);
   /// The bits of `mask` in each byte of `bits`, moved to the left (to the right: negative).
   mlir::Value field(mlir::Value bits, int64_t mask, int64_t shift);
+  /// vector<64xi8>: 32 bytes twice, moved to the left by `first` and by `second` bits (to the
+  /// right: negative; both in one direction), and of that the bits of `mask`.
+  mlir::Value twice(mlir::Value bits, int64_t first, int64_t second, int64_t mask);
   /// A nibble of each byte.
   mlir::Value nibble(mlir::Value quants, bool high);
 

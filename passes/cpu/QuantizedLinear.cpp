@@ -69,11 +69,26 @@ Value intrinsic(FunctionEmitter &f, StringRef name, Type result, ValueRange oper
   return LLVM::CallIntrinsicOp::create(f.b, result, f.b.getStringAttr(name), operands).getResult(0);
 }
 
-/// sum + products of unsigned bytes and signed ones, four to a lane, as vector<8xi32>. Elements of
-/// a half of the vectors go to that half of the lanes, unless `largest` is above 127.
+/// Groups that are multiplied at once: two where a register holds their quants.
+int64_t groupsAtOnce(const CpuTarget &target, Encoding encoding) {
+  bool isWide = target.vnni && target.vectorBytes == 64;
+  return isWide && blockElements(encoding) > groupElements ? 2 : 1;
+}
+
+/// The words of a group of x.
+Value wordsOf(FunctionEmitter &f, const IntegerRows &form, Value row, Value group) {
+  Value two = f.div(group, f.constant(2)), second = f.rem(group, f.constant(2));
+  return f.offsetBytes(row, f.add(f.mul(two, 64 * form.words), f.mul(second, 32)));
+}
+
+/// sum + products of unsigned bytes and signed ones, four to a lane, as vector<8xi32> (of two
+/// groups: 16). Elements of a half of the vectors go to that half of the lanes, unless `largest` is
+/// above 127.
 Value dotBytes(FunctionEmitter &f, Value sum, Value quants, Value words, int64_t largest) {
   const CpuTarget &target = f.lowering.target;
   auto i16 = f.b.getI16Type();
+  if (cast<VectorType>(quants.getType()).getNumElements() == 64)
+    return intrinsic(f, "llvm.x86.avx512.vpdpbusd.512", ints(f, 16), {sum, quants, words});
   if (target.vnni)
     return intrinsic(f, "llvm.x86.avx512.vpdpbusd.256", ints(f, 8), {sum, quants, words});
   // Sums of two products of i16, in whole registers or halves.
@@ -163,7 +178,7 @@ void emitIntegerRow(FunctionEmitter &caller, StringRef name, const IntegerRows &
     Value rest = number;
     for (int64_t i = form.words; i-- > 0;) {
       f.store(arith::TruncIOp::create(f.b, vectorOf(f.b.getI8Type(), 32), rest),
-              at(32 * i, group, 32 * form.words));
+              f.offsetBytes(wordsOf(f, form, target, group), f.constant(64 * i)));
       if (i == 0)
         break;
       rest = arith::AddIOp::create(f.b, rest, emitSplatInteger(f, word, 128));
@@ -178,7 +193,8 @@ class QuantizedDots {
 public:
   QuantizedDots(FunctionEmitter &f, Encoding encoding, const IntegerRows &form, int64_t tile)
       : f(f), encoding(encoding), form(form), tile(tile), groups(blockElements(encoding) / 32),
-        scaleCount(PackedBlock::scalesPerBlock(encoding)) {}
+        scaleCount(PackedBlock::scalesPerBlock(encoding)),
+        atOnce(groupsAtOnce(f.lowering.target, encoding)) {}
 
   void emit() {
     Value packed = f.function.getArgument(0), columns = f.function.getArgument(1);
@@ -199,7 +215,7 @@ private:
   static constexpr int64_t carriedPerRow = 3;
 
   SmallVector<Value> emitColumn(Value packed) {
-    Value zero = zeros(f, floats(f, 8));
+    Value zero = zeros(f, floats(f, 8 * atOnce));
     SmallVector<Value> sums;
     for (int64_t row = 0; row < tile; ++row)
       sums.append({zero, zero, zeros(f, floats(f, scaleCount))});
@@ -252,13 +268,16 @@ private:
       Value &minus = next[row * carriedPerRow + 2];
       minus = f.multiplyAdd(offsets, rowSums, minus);
     }
-    for (int64_t group = 0; group < groups; ++group) {
-      Value quants = packed.quants(group);
+    for (int64_t group = 0; group < groups; group += atOnce) {
+      Value quants = atOnce == 2 ? packed.quantsOfTwo(group) : packed.quants(group);
       for (int64_t row = 0; row < tile; ++row) {
         Value base = f.offsetBytes(x, f.constant(row * form.bytes()));
-        Value at = f.mul(f.add(firstGroup, group), 32 * form.words);
-        emitGroup(quants, f.offsetBytes(base, at), laneScales(ofRows[row], group),
-                  next[row * carriedPerRow], next[row * carriedPerRow + 1]);
+        Value words = groups > 1
+                          ? f.offsetBytes(wordsOf(f, form, base, firstGroup),
+                                          f.constant(group / 2 * 64 * form.words + group % 2 * 32))
+                          : wordsOf(f, form, base, firstGroup);
+        emitGroup(quants, words, laneScales(ofRows[row], group), next[row * carriedPerRow],
+                  next[row * carriedPerRow + 1]);
       }
     }
     return next;
@@ -267,7 +286,7 @@ private:
   /// The scales of a group, one for each lane of its sums.
   Value laneScales(Value scales, int64_t group) {
     SmallVector<int64_t> lanes;
-    for (int64_t lane = 0; lane < 8; ++lane)
+    for (int64_t lane = 0; lane < 8 * atOnce; ++lane)
       lanes.push_back((group * 32 + lane * 4) / PackedBlock::scaleElements(encoding));
     return emitShuffle(f, scales, scales, lanes);
   }
@@ -275,18 +294,18 @@ private:
   /// Adds a group's products to `sum` and lets it take turns with `other`.
   void emitGroup(Value quants, Value words, Value scale, Value &sum, Value &other) {
     const int64_t largest = PackedBlock::largestQuant(encoding);
-    auto bytes = vectorOf(f.b.getI8Type(), 32);
+    auto bytes = cast<VectorType>(quants.getType());
     auto dot = [&](Value before, int64_t word) {
-      return dotBytes(f, before, quants, f.load(bytes, f.offsetBytes(words, f.constant(32 * word))),
+      return dotBytes(f, before, quants, f.load(bytes, f.offsetBytes(words, f.constant(64 * word))),
                       largest);
     };
-    Value zero = zeros(f, ints(f, 8));
+    Value zero = zeros(f, ints(f, 8 * atOnce));
     Value total = dot(zero, 0);
     for (int64_t word = 1; word < form.words; ++word) {
       // Four products with numbers of 24 bits: quants of more than 6 bits do not fit in 32.
       if (word == 2 && largest > 63) {
-        Value high =
-            arith::MulFOp::create(f.b, scale, splatOf(f, floats(f, 8), f.constantF32(256)));
+        Value high = arith::MulFOp::create(f.b, scale,
+                                           splatOf(f, floats(f, 8 * atOnce), f.constantF32(256)));
         sum = f.multiplyAdd(toFloat(f, total), high, sum);
         total = dot(zero, word);
       } else {
@@ -300,7 +319,7 @@ private:
   FunctionEmitter &f;
   Encoding encoding;
   IntegerRows form;
-  int64_t tile, groups, scaleCount;
+  int64_t tile, groups, scaleCount, atOnce;
   Value x;
 };
 

@@ -20,7 +20,7 @@ namespace kiln::passes {
 /// Rows of x for which decoding the weights costs more than multiplying their quants.
 constexpr int64_t fewRows = 8;
 
-/// A row of x as integers in memory: for each 32 elements `words` times 32 bytes, the most
+/// A row of x as integers in memory: for each 64 elements `words` times 64 bytes, the most
 /// significant first; behind them, in float32, the scales of 32, the sums of 32 and, if a weight
 /// wants them, the sums of 16.
 struct IntegerRows {
@@ -29,7 +29,7 @@ struct IntegerRows {
   bool sumsOf16 = false;
 
   int64_t groups() const { return columns / 32; }
-  int64_t scalesAt() const { return columns * words; }
+  int64_t scalesAt() const { return (columns + 63) / 64 * 64 * words; }
   int64_t sumsAt() const { return scalesAt() + groups() * 4; }
   int64_t shortSumsAt() const { return sumsAt() + groups() * 4; }
   int64_t bytes() const {

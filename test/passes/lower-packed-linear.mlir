@@ -16,7 +16,7 @@
 // SSE: llvm.x86.sse2.pmadd.wd
 // AVX2: llvm.x86.avx2.pmadd.ub.sw
 // AVX2: llvm.x86.avx2.pmadd.wd
-// VNNI-COUNT-24: llvm.x86.avx512.vpdpbusd.256
+// VNNI-COUNT-12: llvm.x86.avx512.vpdpbusd.512
 // INT8-DAG: @integers.1.256(
 // INT8-DAG: @dots.Q4_K.1.256.1(
 // INT8-DAG: @dots.Q4_K.1.256.4(

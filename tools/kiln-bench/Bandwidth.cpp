@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstddef>
 #include <thread>
+#include <vector>
 
 namespace kiln::tools {
 
@@ -25,18 +26,23 @@ uint64_t sumOf(const uint64_t *values, std::size_t count) {
 }
 } // namespace
 
-Bandwidth::Bandwidth(int64_t threads) : threads(threads), contents(bytes / sizeof(uint64_t), 1) {}
+Bandwidth::Bandwidth(int64_t threads)
+    : threads(threads),
+      contents(Tensor::ones({static_cast<int64_t>(bytes / sizeof(uint64_t))}, DType::uint64)) {
+  contents.realize();
+}
 
 double Bandwidth::measure() const {
   using Clock = std::chrono::steady_clock;
-  const std::size_t share = contents.size() / static_cast<std::size_t>(threads);
+  const auto values = contents.data<uint64_t>();
+  const std::size_t share = values.size() / static_cast<std::size_t>(threads);
   std::atomic<int64_t> waiting{threads};
   std::atomic<uint64_t> total{0};
   auto read = [&](int64_t thread) {
     --waiting;
     while (waiting > 0)
       std::this_thread::yield();
-    total += sumOf(contents.data() + share * static_cast<std::size_t>(thread), share);
+    total += sumOf(values.data() + share * static_cast<std::size_t>(thread), share);
   };
   std::vector<std::thread> others;
   for (int64_t thread = 1; thread < threads; ++thread)

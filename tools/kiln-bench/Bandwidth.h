@@ -2,7 +2,8 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
+
+#include <kiln/Tensor.h>
 
 namespace kiln::tools {
 
@@ -15,7 +16,7 @@ public:
 
 private:
   int64_t threads;
-  std::vector<uint64_t> contents;
+  Tensor contents; // where weights lie as well: in huge pages
 };
 
 } // namespace kiln::tools
