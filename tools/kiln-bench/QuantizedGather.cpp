@@ -4,17 +4,16 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstring>
 #include <functional>
 #include <iostream>
-#include <numeric>
 #include <optional>
 #include <random>
-#include <thread>
 #include <vector>
 
 #include <fmt/format.h>
 #include <kiln/kiln.h>
+
+#include "Bandwidth.h"
 
 using namespace kiln;
 using Clock = std::chrono::steady_clock;
@@ -48,27 +47,6 @@ Tensor repeated(const Tensor &tile, int64_t rows) {
   if (tile.dtype() == DType::uint8)
     return Tensor::fromData(std::span(reinterpret_cast<const uint8_t *>(all.data()), size), shape);
   return Tensor::fromData(std::span(reinterpret_cast<const float *>(all.data()), size / 4), shape);
-}
-
-/// Reads all of a tensor on as many threads as kernels have; what comes of it must be used.
-uint64_t readAll(const Tensor &tensor) {
-  const auto bytes = tensor.bytes();
-  const auto threads = static_cast<std::size_t>(threadCount());
-  std::vector<uint64_t> sums(threads);
-  std::vector<std::thread> workers;
-  const std::size_t words = bytes.size() / 8;
-  for (std::size_t i = 0; i < threads; ++i)
-    workers.emplace_back([&, i] {
-      uint64_t sum = 0, word = 0;
-      for (std::size_t at = words * i / threads; at < words * (i + 1) / threads; ++at) {
-        std::memcpy(&word, bytes.data() + 8 * at, 8);
-        sum += word;
-      }
-      sums[i] = sum;
-    });
-  for (auto &worker : workers)
-    worker.join();
-  return std::accumulate(sums.begin(), sums.end(), uint64_t{0});
 }
 
 /// One of the tables, ready to be called.
@@ -112,12 +90,10 @@ void benchQuantizedGather(const QuantizedGatherOptions &options) {
   std::generate(values.begin(), values.end(), [&] { return draw(generator); });
   const Tensor ids = Tensor::fromData(values, {options.ids});
 
-  std::vector<double> readTimes;
-  uint64_t used = 0;
+  const Bandwidth memory(threadCount());
+  std::vector<double> rates;
   for (int round = -1; round < options.rounds; ++round) { // the first one warms up
-    const double reading = secondsOf([&] { used += readAll(contenders[0].table); });
-    if (round >= 0)
-      readTimes.push_back(reading);
+    rates.push_back(memory.measure());
     for (Contender &one : contenders) {
       const double seconds = secondsOf([&] { one.call(ids); });
       if (round >= 0)
@@ -125,12 +101,11 @@ void benchQuantizedGather(const QuantizedGatherOptions &options) {
     }
   }
 
-  const double bandwidth =
-      static_cast<double>(options.rows * options.columns * 4) / median(readTimes);
+  const double bandwidth = median(rates);
   std::cout << fmt::format("{} random rows of {} of {} elements, {} threads; memory is read at "
-                           "{:.1f} GB/s (checksum {:x})\n",
+                           "{:.1f} GB/s\n",
                            options.ids, options.rows, options.columns, threadCount(),
-                           bandwidth / 1e9, used);
+                           bandwidth / 1e9);
   const double base = median(contenders[0].times);
   for (const Contender &one : contenders) {
     const double seconds = median(one.times);

@@ -14,8 +14,7 @@ struct QuantizedGatherOptions {
 
 /// Looks up random rows of one table as float32 and packed in each encoding, in turns, and prints a
 /// line for each: median time, packed bytes read a second, their share of the memory bandwidth
-/// (measured in the same rounds, by reading the float32 table), and how many times the float32
-/// gather takes as long.
+/// (measured in the same rounds), and how many times the float32 gather takes as long.
 void benchQuantizedGather(const QuantizedGatherOptions &options);
 
 } // namespace kiln::tools
