@@ -10,6 +10,7 @@
 #include "runtime/Executable.h"
 
 #include <chrono>
+#include <span>
 
 namespace kiln::detail {
 
@@ -80,6 +81,19 @@ Recorded recordGraph(const std::vector<std::shared_ptr<Node>> &arguments,
                      const std::vector<std::shared_ptr<Node>> &results,
                      const NamedTensors &parameters, const std::string &name,
                      const CompileOptions &options);
+
+/// Makes each value that is a result an output once, whatever number of devices it is wanted on.
+std::vector<ResultPlace> shareOutputs(PendingGraph &pending,
+                                      const std::vector<std::shared_ptr<Node>> &results);
+
+/// Gives a program that runs on several devices its weights.
+void bindRanks(CompiledState &state, std::shared_ptr<const runtime::Executable> executable,
+               Recorded &recorded, std::size_t numArguments);
+
+/// The results of a call on several devices. Errors: ValueError for an argument on a device that it
+/// was not compiled for; otherwise as RankedModel::run.
+std::vector<runtime::TensorValue> callRanks(const CompiledState &state,
+                                            std::span<const runtime::TensorValue *const> inputs);
 
 /// Compiles what was recorded between symbolic arguments and results. `start`: when recording
 /// began. Errors: CompileError; TypeError for arguments of another trace.
