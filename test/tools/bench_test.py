@@ -136,11 +136,20 @@ class BenchTest(unittest.TestCase):
         self.write("2x5.safetensors")
         self.check("minilm", [2, 5], [model.embed(ids) for ids in rows])
 
+    def test_quantized_linear(self):
+        arguments = ["--quantized-linear", "q4_k", "--sizes", "256", "40", "--seconds", "0.01"]
+        result = subprocess.run([BIN / "kiln-bench", *arguments], capture_output=True, text=True)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        title, _, *rows = result.stdout.splitlines()
+        self.assertIn("Q4_K 256x40", title)
+        self.assertEqual([row.split()[0] for row in rows], ["1", "8", "64", "512"])
+
     def test_list_and_mistakes(self):
         listed = subprocess.run([BIN / "kiln-bench", "--list"], capture_output=True, text=True)
         names = [line.split()[0] for line in listed.stdout.splitlines()]
         self.assertEqual((listed.returncode, names), (0, ["linear", "mlp", "gather_linear", "layer_norm", "conv2d", "minilm"]))
-        for arguments in (["none", "f32", "."], ["linear", "f16", "."], ["linear", "f32", self.folder], ["linear"], ["--none"]):
+        for arguments in (["none", "f32", "."], ["linear", "f16", "."], ["linear", "f32", self.folder], ["linear"], ["--none"],
+                          ["--quantized-linear", "Q9"], ["--quantized-linear", "Q4_K", "--sizes", "100", "8"]):
             result = subprocess.run([BIN / "kiln-bench", *arguments], capture_output=True, text=True, input="")
             self.assertEqual((result.returncode, result.stderr.count("\n")), (2, 1), result.stderr)
 

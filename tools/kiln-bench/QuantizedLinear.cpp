@@ -21,6 +21,7 @@ using Model = decltype(std::declval<nn::Linear>().compile(std::declval<TensorTyp
 
 /// Weights that are read in turns are more than any cache holds.
 constexpr int64_t weightBytes = int64_t{256} << 20;
+constexpr std::size_t mostModels = 64; // of small ones
 
 double median(std::vector<double> values) {
   std::nth_element(values.begin(), values.begin() + values.size() / 2, values.end());
@@ -60,7 +61,8 @@ Tensor drawn(const Shape &shape, float range) {
 std::vector<nn::Linear> copies(const Tensor &weight, std::optional<QuantizationEncoding> encoding) {
   const auto bytes = weight.bytes();
   std::vector<nn::Linear> linears;
-  for (int64_t total = 0; total < weightBytes; total += static_cast<int64_t>(bytes.size())) {
+  for (int64_t total = 0; total < weightBytes && linears.size() < mostModels;
+       total += static_cast<int64_t>(bytes.size())) {
     if (!encoding) {
       linears.emplace_back(Tensor::fromData(weight.data<float>(), weight.shape()));
       continue;
