@@ -2,9 +2,10 @@
 
 #include "ir/Graph.h"
 #include "runtime/Artifact.h"
+#include "runtime/Assembly.h"
 #include "runtime/Interpretation.h"
 
-/// The compiler's two doors. libkiln finds them with dlsym in libkiln-compiler; they never throw.
+/// The compiler's doors. libkiln finds them with dlsym in libkiln-compiler; they never throw.
 extern "C" {
 
 __attribute__((visibility("default"))) void
@@ -15,4 +16,8 @@ kilnCompile(const kiln::ir::Graph &graph, const kiln::runtime::CompileRequest &r
 __attribute__((visibility("default"))) void
 kilnInterpret(const kiln::ir::Graph &graph, const kiln::runtime::InterpretRequest &request,
               kiln::runtime::InterpretResult &result);
+
+/// Makes an object file of assembly text for x86-64 Linux (codegen/Assemble.cpp).
+__attribute__((visibility("default"))) void
+kilnAssemble(const std::string &assembly, kiln::runtime::AssembleResult &result);
 }

@@ -25,6 +25,7 @@ namespace {
 struct Compiler {
   void (*compile)(const ir::Graph &, const CompileRequest &, CompileResult &) = nullptr;
   void (*interpret)(const ir::Graph &, const InterpretRequest &, InterpretResult &) = nullptr;
+  void (*assemble)(const std::string &, AssembleResult &) = nullptr;
 };
 
 std::atomic<const Compiler *> loadedCompiler = nullptr;
@@ -54,6 +55,7 @@ const Compiler &loadCompiler() {
   };
   find(compiler.compile, "kilnCompile");
   find(compiler.interpret, "kilnInterpret");
+  find(compiler.assemble, "kilnAssemble");
   loadedCompiler.store(&compiler, std::memory_order_release);
   return compiler;
 }
@@ -138,6 +140,12 @@ CompileResult compileGraph(const ir::Graph &graph, const CompileRequest &request
 InterpretResult interpretGraph(const ir::Graph &graph, const InterpretRequest &request) {
   InterpretResult result;
   loadCompiler().interpret(graph, request, result);
+  return result;
+}
+
+AssembleResult assembleText(const std::string &assembly) {
+  AssembleResult result;
+  loadCompiler().assemble(assembly, result);
   return result;
 }
 

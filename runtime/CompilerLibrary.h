@@ -1,6 +1,7 @@
 #pragma once
 
 #include "runtime/Artifact.h"
+#include "runtime/Assembly.h"
 #include "runtime/Interpretation.h"
 
 #include <string>
@@ -19,6 +20,10 @@ CompileResult compileGraph(const ir::Graph &graph, const CompileRequest &request
 /// Runs the graph in the interpreter, the oracle of what programs mean: slow. Thread-safe. Errors
 /// of the graph and of its inputs are in the result; CompileError as of compileGraph.
 InterpretResult interpretGraph(const ir::Graph &graph, const InterpretRequest &request);
+
+/// Makes an object file of assembly text. Thread-safe. Errors of the text are in the result;
+/// CompileError as of compileGraph.
+AssembleResult assembleText(const std::string &assembly);
 
 /// Where the compiler is looked for: $KILN_COMPILER_LIBRARY, else beside libkiln.
 std::string compilerLibraryPath();

@@ -135,6 +135,19 @@ DimProgram::DimProgram(const Dim &dim, std::span<const std::string> symbols) {
   }
 }
 
+std::vector<int64_t> DimProgram::words() const {
+  if (kind == Kind::number)
+    return {static_cast<int64_t>(Op::number), operand};
+  if (kind == Kind::symbol)
+    return {static_cast<int64_t>(Op::symbol), operand};
+  std::vector<int64_t> result;
+  for (auto [op, value] : code) {
+    result.push_back(static_cast<int64_t>(op));
+    result.push_back(value);
+  }
+  return result;
+}
+
 int64_t DimProgram::run(const int64_t *values) const {
   int64_t stack[maxDepth];
   int64_t depth = 0;

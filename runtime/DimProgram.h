@@ -26,6 +26,9 @@ public:
       return values[operand];
     return run(values);
   }
+  /// As numbers, for code that evaluates it elsewhere: pairs of an operation (in the order of Op
+  /// below) and its operand.
+  std::vector<int64_t> words() const;
   bool isNumber() const { return kind == Kind::number; }
   /// The symbol's position if this is a plain name, else -1.
   int64_t symbol() const { return kind == Kind::symbol ? operand : -1; }

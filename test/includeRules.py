@@ -29,7 +29,7 @@ RULES = [
     ("ir/InterpreterPacked", ("runtime/include/", "runtime/quantization/", "ir/")),
     ("ir/", ("runtime/include/", "ir/") + LIBRARIES + MLIR),
     ("passes/", ("runtime/include/", "runtime/Abi.h", "ir/", "passes/") + MLIR),
-    ("codegen/", ("runtime/include/", "runtime/Artifact.h", "runtime/Interpretation.h", "runtime/Abi.h",
+    ("codegen/", ("runtime/include/", "runtime/Artifact.h", "runtime/Assembly.h", "runtime/Interpretation.h", "runtime/Abi.h",
                   "runtime/cpu/HostCpu.h", "ir/", "passes/", "codegen/") + MLIR + LLVM),
     # codegen/Compiler.h declares the doors and names neither MLIR nor LLVM.
     ("frontend/", ("runtime/", "frontend/", "codegen/Compiler.h") + GRAPH + LIBRARIES),

@@ -122,6 +122,14 @@ std::optional<CpuFeature> featureByName(std::string_view name) {
   return std::nullopt;
 }
 
+std::vector<CpuRequirement> cpuRequirements(CpuFeatures features) {
+  std::vector<CpuRequirement> result;
+  for (const FeatureInfo &info : featureInfos)
+    if (features.has(info.feature))
+      result.push_back({info.name, info.leaf, info.subleaf, info.reg, info.bit, info.state});
+  return result;
+}
+
 const CpuLevel &cpuLevel(int index) { return levels.at(static_cast<size_t>(index)); }
 
 CpuFeatures hostCpuFeatures() {

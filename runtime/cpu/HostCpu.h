@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace kiln::runtime {
 
@@ -79,6 +80,16 @@ std::string_view featureName(CpuFeature feature);
 
 /// The feature of that spelling, or nothing.
 std::optional<CpuFeature> featureByName(std::string_view name);
+
+/// Where the CPU says that it has a feature: a bit of register `reg` (0 eax to 3 edx) of a CPUID
+/// leaf, and what the operating system must save for it, bits of XCR0.
+struct CpuRequirement {
+  std::string_view name;
+  uint32_t leaf, subleaf;
+  int reg, bit;
+  uint32_t state;
+};
+std::vector<CpuRequirement> cpuRequirements(CpuFeatures features);
 
 /// A level of the x86-64 psABI that Kiln generates code for.
 struct CpuLevel {

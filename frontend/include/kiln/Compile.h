@@ -122,6 +122,8 @@ void callCompiled(const CompiledState &state, const Tensor *const *arguments, Te
 CompileStats compiledStats(const CompiledState &state);
 std::string compiledIr(const CompiledState &state, const std::string &stage,
                        const std::source_location &where);
+void exportCompiled(const CompiledState &state, const std::string &path, const std::string &name,
+                    const std::source_location &where);
 
 template <std::size_t> using Argument = const Tensor &;
 
@@ -167,6 +169,17 @@ public:
   /// The text of the IR after a named stage. Errors: KeyError that lists the stages there are.
   std::string ir(const std::string &stage, Where where = Where::current()) const {
     return detail::compiledIr(*state, stage, where);
+  }
+
+  /// Writes the model for programs without Kiln: the object `path`, and beside it `name`.h, a C
+  /// header that says how to call it, and `name`.weights, the weights as the code reads them. A C
+  /// program needs nothing else but libc, libm and libpthread; one object serves all sizes. For
+  /// the CPU that the model was compiled for (CompileOptions::target). See docs/deploy.md.
+  /// Errors: ValueError for a name that C does not take; CompileError for a model that runs on
+  /// several devices; IoError.
+  void exportObject(const std::string &path, const std::string &name,
+                    Where where = Where::current()) const {
+    detail::exportCompiled(*state, path, name, where);
   }
 
 private:
