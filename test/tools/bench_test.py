@@ -144,6 +144,20 @@ class BenchTest(unittest.TestCase):
         self.assertIn("Q4_K 256x40", title)
         self.assertEqual([row.split()[0] for row in rows], ["1", "8", "64", "512"])
 
+    def test_quantized_linear_asked(self):
+        arguments = ["--quantized-linear", "Q4_K", "--sizes", "256", "40", "--asked"]
+        requests = [{"rows": 1, "int8": False, "seconds": 0.01}, {"seconds": 0},
+                    {"rows": 3, "int8": True, "seconds": 0}]
+        result = subprocess.run([BIN / "kiln-bench", *arguments], capture_output=True, text=True,
+                                input="\n".join(map(json.dumps, requests)))
+        self.assertEqual(result.returncode, 0, result.stderr)
+        ready, *answers = map(json.loads, result.stdout.splitlines())
+        self.assertEqual(ready, {"ready": True})
+        self.assertEqual([list(answer) for answer in answers],
+                         [["median_us"], ["memory_gb_s"], ["median_us"]])
+        for answer in answers:
+            self.assertGreater(*answer.values(), 0)
+
     def test_list_and_mistakes(self):
         listed = subprocess.run([BIN / "kiln-bench", "--list"], capture_output=True, text=True)
         names = [line.split()[0] for line in listed.stdout.splitlines()]

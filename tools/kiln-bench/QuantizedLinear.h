@@ -11,4 +11,10 @@ namespace kiln::tools {
 /// of a float32 one, taken in turns with the bandwidth of the memory.
 void benchQuantizedLinear(QuantizationEncoding encoding, int64_t in, int64_t out, double seconds);
 
+/// Says {"ready": true}, then answers a JSON line on standard output for each on standard input:
+///   {"rows": 1, "int8": false, "seconds": 0.2}  times calls with float32 or int8 activations:
+///                                               {"median_us": m}
+///   {"seconds": 0.2}                            reads memory: {"memory_gb_s": m}
+void answerQuantizedLinear(QuantizationEncoding encoding, int64_t in, int64_t out);
+
 } // namespace kiln::tools

@@ -6,7 +6,8 @@
 //                                        {"median_us": m, "min_us": m, "calls": n}
 //   {"shape": [8, 128], "save": "PATH"}  writes the result, "out", to PATH: {"saved": true}
 // `kiln-bench --quantized-gather` measures lookups in packed tables by itself (QuantizedGather.h),
-// `kiln-bench --quantized-linear Q4_K` products with packed weights (QuantizedLinear.h).
+// `kiln-bench --quantized-linear Q4_K` products with packed weights; with `--asked`
+// it answers lines for these, too (QuantizedLinear.h).
 //
 //===----------------------------------------------------------------------===//
 
@@ -121,6 +122,8 @@ int main(int argc, char **argv) {
   app.add_option("--seconds", seconds, "For each number of rows")
       ->needs(linears)
       ->capture_default_str();
+  bool asked = false;
+  app.add_flag("--asked", asked, "Measure when asked over standard input")->needs(linears);
   app.add_option("CASE", name, "What to measure");
   app.add_option("DTYPE", dtypeName, "f32 or bf16")->check(CLI::IsMember({"f32", "bf16"}));
   app.add_option("DATA_DIR", folder, "Folder of weights.safetensors and the inputs");
@@ -141,7 +144,10 @@ int main(int argc, char **argv) {
       const auto packing = parseQuantizationEncoding(encoding);
       if (!packing)
         throw CLI::ValidationError("--quantized-linear", "no encoding is called " + encoding);
-      benchQuantizedLinear(*packing, sizes[0], sizes[1], seconds);
+      if (asked)
+        answerQuantizedLinear(*packing, sizes[0], sizes[1]);
+      else
+        benchQuantizedLinear(*packing, sizes[0], sizes[1], seconds);
       return 0;
     }
     if (folder.empty())
