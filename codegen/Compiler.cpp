@@ -1,5 +1,6 @@
 #include "codegen/Compiler.h"
 
+#include "codegen/IrDump.h"
 #include "codegen/Target.h"
 #include "codegen/cpu/FlatImage.h"
 #include "codegen/cpu/LowerToLLVM.h"
@@ -18,7 +19,6 @@
 #include "mlir/IR/Verifier.h"
 #include "mlir/Pass/PassManager.h"
 #include "llvm/ADT/StringExtras.h"
-#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/raw_ostream.h"
 
 #include <chrono>
@@ -33,7 +33,7 @@ class Compilation {
 public:
   Compilation(const ir::Graph &graph, const runtime::CompileRequest &request,
               runtime::CompileResult &result)
-      : graph(graph), request(request), result(result),
+      : graph(graph), request(request), result(result), dump(request.dumpDir),
         context(registry(), MLIRContext::Threading::DISABLED) {
     context.getDiagEngine().registerHandler([this](Diagnostic &diagnostic) {
       if (diagnostic.getSeverity() == DiagnosticSeverity::Error)
@@ -123,26 +123,12 @@ private:
     std::string text;
     llvm::raw_string_ostream os(text);
     module.print(os, OpPrintingFlags().elideLargeElementsAttrs());
-    if (inFolder && !dump(stage, text))
-      return false;
+    if (inFolder)
+      if (std::string error = dump.add(stage, text); !error.empty())
+        return fail(ErrorKind::io, error);
     if (wants(stage))
       result.stages.emplace_back(stage.str(), std::move(text));
     return true;
-  }
-
-  /// Writes `<dumpDir>/<number>-<stage>.mlir`.
-  bool dump(StringRef stage, StringRef text) {
-    std::string path = (request.dumpDir + "/" + Twine(numDumps++) + "-" + stage + ".mlir").str();
-    std::error_code error = llvm::sys::fs::create_directories(request.dumpDir);
-    if (!error) {
-      llvm::raw_fd_ostream file(path, error);
-      file << text;
-      file.close();
-      if (!error)
-        error = file.error();
-      file.clear_error(); // reported below, not at the end of the process
-    }
-    return !error || fail(ErrorKind::io, "cannot write " + path + ": " + error.message());
   }
 
   bool runPhase(const std::string &name, ModuleOp module,
@@ -257,7 +243,7 @@ private:
   const runtime::CompileRequest &request;
   runtime::CompileResult &result;
   std::string errors;
-  int numDumps = 0;
+  IrDump dump;
   MLIRContext context;
 };
 

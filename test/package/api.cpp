@@ -296,6 +296,12 @@ void compiling() {
          stats.cacheHit == CacheHit::disk);
   EXPECT(stats.missReason.empty() == (stats.cacheHit != CacheHit::none));
   EXPECT(contains(model.ir("fuse"), "kiln."));
+  auto folder = std::filesystem::temp_directory_path() / ("kiln-api-" + std::to_string(getpid()));
+  std::filesystem::create_directory(folder);
+  model.exportObject((folder / "encoder.o").string(), "encoder");
+  EXPECT(std::filesystem::file_size(folder / "encoder.o") > 0 &&
+         std::filesystem::file_size(folder / "encoder.h") > 0);
+  std::filesystem::remove_all(folder);
   EXPECT(runtimeStats().compiles + runtimeStats().memoryHits + runtimeStats().diskHits > 0);
 }
 
@@ -328,6 +334,20 @@ void graphs() {
   packed.loadStateDict(
       {{"weight", quantization::quantize(Tensor::ones({10, 256}), QuantizationEncoding::Q8_0)}});
   EXPECT(packed(Tensor::constant({3})).shape() == (Shape{1, 256}));
+
+  nn::embedding::Embedding rows(Tensor::arange(0, 20).reshape({5, 4}));
+  nn::embedding::VocabParallelEmbedding split(
+      {.vocabSize = 5, .hiddenDim = 4, .dtype = DType::int64, .devices = {CPU(0), CPU(1), CPU(2)}});
+  split.loadState(std::map<std::string, Tensor>{{"weight", rows.weights}});
+  Tensor ids = Tensor::constant({{4, 0}, {2, 3}});
+  std::vector<Tensor> everywhere = split(ids);
+  EXPECT(everywhere.size() == 3);
+  for (std::size_t i = 0; i < everywhere.size(); ++i) {
+    EXPECT(everywhere[i].device() == CPU(static_cast<int>(i)));
+    EXPECT(everywhere[i].toVector<int64_t>() == rows(ids).toVector<int64_t>());
+  }
+  EXPECT(messageOf<IndexError>([&] { split(Tensor::constant({5})).back().realize(); }) !=
+         "nothing was thrown");
 }
 
 void errors() {

@@ -40,7 +40,8 @@ struct CompileOptions {
   /// then only fetches rows. Takes the memory of the tables that this makes (stats().foldedBytes)
   /// and the time (foldSeconds). Results are the same, bit for bit.
   bool foldTables = false;
-  /// If not empty: a folder that gets the IR after every phase, where the model is compiled and not
+  /// If not empty: a folder that gets the IR after every phase, and a page `index.html` that shows
+  /// two of them side by side, where the model is compiled and not
   /// found in a cache. No part of the cache's key. Errors: IoError if it cannot be written.
   std::string dumpDir{};
   /// Where the options were written, for the errors of `compile`.

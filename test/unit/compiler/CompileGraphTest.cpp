@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <filesystem>
+#include <fstream>
 #include <gmock/gmock.h>
 #include <unistd.h>
 
@@ -23,6 +24,12 @@ TEST(CompileDump, WritesTheIRAfterEachStage) {
   for (const char *name : {"0-import.mlir", "1-canonicalize.mlir", "2-fuse.mlir", "3-outline.mlir",
                            "4-lower.mlir", "5-llvm.mlir"})
     EXPECT_GT(std::filesystem::file_size(folder / "ir" / name), 0u) << name;
+  std::ifstream page(folder / "ir" / "index.html");
+  std::string html(std::istreambuf_iterator<char>(page), {});
+  EXPECT_THAT(html,
+              testing::HasSubstr("<button onclick=\"show('right', 5)\">5-llvm.mlir</button>"));
+  EXPECT_THAT(html, testing::HasSubstr("kiln.neg %arg0")) << "the IR itself";
+  EXPECT_THAT(html, testing::HasSubstr("-&gt; tensor")) << "escaped";
   std::filesystem::remove_all(folder);
 
   request.dumpDir = "/proc/nowhere";

@@ -69,6 +69,16 @@ struct OnlyBias : nn::Module<OnlyBias> {
   Tensor operator()(const Tensor &tokens) const { return embedding(tokens) + bias; }
 };
 
+struct Packed : nn::Module<Packed> {
+  nn::embedding::EmbeddingV2 embedding{{.vocabSize = vocab,
+                                        .hiddenDim = 64,
+                                        .dtype = DType::float32,
+                                        .quantizationEncoding = QuantizationEncoding::Q8_0}};
+  nn::Linear linear{64, out};
+  KILN_FIELDS(embedding, linear)
+  Tensor operator()(const Tensor &tokens) const { return gelu(linear(embedding(tokens))); }
+};
+
 Tensor drawTokens(const Shape &shape) {
   return random::uniform(shape, 0, vocab - 0.5).cast(DType::int64);
 }
@@ -106,6 +116,27 @@ TEST(FoldTables, GoesOnThroughProductsNormsAndSoftmax) {
   EXPECT_EQ(folded.stats().kernels, 1);
   Tensor tokens = drawTokens({100}).cast(DType::int32);
   EXPECT_EQ(folded(tokens).toVector<float>(), plain(tokens).toVector<float>());
+}
+
+TEST(FoldTables, APackedTableFoldsAsWhatItHolds) {
+  Packed module;
+  TensorType type(DType::int64, {"n"});
+  auto plain = module.compile(type);
+  auto folded = module.compile(CompileOptions{.foldTables = true}, type);
+  EXPECT_EQ(folded.stats().foldedBytes, vocab * out * 4);
+  Tensor tokens = drawTokens({30});
+  EXPECT_EQ(folded(tokens).toVector<float>(), plain(tokens).toVector<float>());
+}
+
+TEST(FoldTables, ASplitTableStaysSplit) {
+  Lookup module;
+  TensorType type(DType::int64, {"n"});
+  Tensor tokens = drawTokens({30});
+  auto whole = module.compile(type)(tokens).toVector<float>();
+  module.embedding.weight = shard(module.embedding.weight, 0, {CPU(0), CPU(1), CPU(2)});
+  auto model = module.compile(CompileOptions{.foldTables = true}, type);
+  EXPECT_EQ(model.stats().foldedTables, 0);
+  EXPECT_EQ(model(tokens).toVector<float>(), whole);
 }
 
 TEST(FoldTables, TwoLookupsShareOneTable) {
