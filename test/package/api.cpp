@@ -338,7 +338,7 @@ void graphs() {
   nn::embedding::Embedding rows(Tensor::arange(0, 20).reshape({5, 4}));
   nn::embedding::VocabParallelEmbedding split(
       {.vocabSize = 5, .hiddenDim = 4, .dtype = DType::int64, .devices = {CPU(0), CPU(1), CPU(2)}});
-  split.loadState(std::map<std::string, Tensor>{{"weight", rows.weights}});
+  split.loadStateDict(std::map<std::string, Tensor>{{"weight", rows.weights}});
   Tensor ids = Tensor::constant({{4, 0}, {2, 3}});
   std::vector<Tensor> everywhere = split(ids);
   EXPECT(everywhere.size() == 3);
