@@ -1,10 +1,9 @@
 #include "frontend/Evaluate.h"
 
-#include "frontend/CompileGraph.h"
+#include "frontend/GraphMemo.h"
 #include "frontend/Locations.h"
 #include "frontend/Pieces.h"
 #include "frontend/Sharding.h"
-#include "frontend/Symbolise.h"
 #include "frontend/Transfer.h"
 #include "frontend/Varying.h"
 #include "runtime/Executable.h"
@@ -134,7 +133,7 @@ static void runGraph(PendingGraph &pending, std::string_view operation,
     if (!pending.outputs.empty()) {
       runtime::CompileRequest request;
       request.ranks = devices ? static_cast<int64_t>(devices->size()) : 1;
-      auto executable = compileThroughCache(symbolicGraph(pending), request).executable;
+      auto executable = compilePending(pending, request).executable;
       if (devices) {
         results = runRanks(std::move(executable), *devices, pending.leaves);
       } else {
