@@ -17,7 +17,13 @@ __attribute__((visibility("default"))) void
 kilnInterpret(const kiln::ir::Graph &graph, const kiln::runtime::InterpretRequest &request,
               kiln::runtime::InterpretResult &result);
 
+/// Reads a module in the kiln dialect (codegen/Parse.cpp). `file`: its name, for messages. `error`:
+/// the first one, with line and column; empty if there is none.
+__attribute__((visibility("default"))) void kilnParse(const std::string &text,
+                                                      const std::string &file,
+                                                      kiln::ir::Graph &graph, std::string &error);
+
 /// Makes an object file of assembly text for x86-64 Linux (codegen/Assemble.cpp).
-__attribute__((visibility("default"))) void
-kilnAssemble(const std::string &assembly, kiln::runtime::AssembleResult &result);
+__attribute__((visibility("default"))) void kilnAssemble(const std::string &assembly,
+                                                         kiln::runtime::AssembleResult &result);
 }

@@ -1,37 +1,12 @@
-#include "runtime/aot/Export.h"
-#include "frontend/AtomicFile.h"
 #include "frontend/CompiledState.h"
+#include "frontend/ExportFiles.h"
 #include "kiln/Compile.h"
 #include "runtime/CompilerLibrary.h"
 
-#include <filesystem>
 #include <fmt/format.h>
 #include <utility>
 
 namespace kiln::detail {
-
-static void writeWhole(const std::string &path, const void *bytes, std::size_t count) {
-  io::AtomicFile file(path, "exportObject");
-  file.write(bytes, count);
-  file.commit();
-}
-
-/// The packed weights behind what says where they are.
-static void writeWeights(const std::string &path, const runtime::ExportedModel &model,
-                         const std::vector<std::span<const std::byte>> &weights) {
-  std::vector<int64_t> offsets;
-  std::vector<std::byte> header = runtime::weightsHeader(model, offsets);
-  io::AtomicFile file(path, "exportObject");
-  file.write(header.data(), header.size());
-  std::size_t at = header.size();
-  for (std::size_t i = 0; i < weights.size(); ++i) {
-    const std::vector<std::byte> gap(static_cast<std::size_t>(offsets[i]) - at);
-    file.write(gap.data(), gap.size());
-    file.write(weights[i].data(), weights[i].size());
-    at = static_cast<std::size_t>(offsets[i]) + weights[i].size();
-  }
-  file.commit();
-}
 
 void exportCompiled(const CompiledState &state, const std::string &path, const std::string &name,
                     const std::source_location &where) {
@@ -55,24 +30,11 @@ void exportCompiled(const CompiledState &state, const std::string &path, const s
   for (std::span<const std::byte> weight : weights)
     model.weightBytes.push_back(weight.size());
   try {
-    runtime::checkExport(model);
+    writeExport(model, weights, path, "exportObject");
   } catch (const Error &) {
-    rethrowWith(complete);
-  }
-  runtime::AssembleResult assembled = runtime::assembleText(runtime::exportedAssembly(model));
-  if (!assembled.error.empty())
-    throw CompileError(complete(assembled.error));
-
-  auto beside = [&](const char *extension) {
-    return (std::filesystem::path(path).parent_path() / (name + extension)).string();
-  };
-  try {
-    std::string header = runtime::exportedHeader(model);
-    writeWhole(path, assembled.object.data(), assembled.object.size());
-    writeWhole(beside(".h"), header.data(), header.size());
-    writeWeights(beside(".weights"), model, weights);
-  } catch (const Error &) {
-    rethrowWith([&](const std::string &message) { return message + atLocation(where); });
+    rethrowWith([&](const std::string &message) {
+      return completed(withLocations(message, state.locations), "exportObject", where);
+    });
   }
 }
 

@@ -25,6 +25,7 @@ namespace {
 struct Compiler {
   void (*compile)(const ir::Graph &, const CompileRequest &, CompileResult &) = nullptr;
   void (*interpret)(const ir::Graph &, const InterpretRequest &, InterpretResult &) = nullptr;
+  void (*parse)(const std::string &, const std::string &, ir::Graph &, std::string &) = nullptr;
   void (*assemble)(const std::string &, AssembleResult &) = nullptr;
 };
 
@@ -55,6 +56,7 @@ const Compiler &loadCompiler() {
   };
   find(compiler.compile, "kilnCompile");
   find(compiler.interpret, "kilnInterpret");
+  find(compiler.parse, "kilnParse");
   find(compiler.assemble, "kilnAssemble");
   loadedCompiler.store(&compiler, std::memory_order_release);
   return compiler;
@@ -141,6 +143,13 @@ InterpretResult interpretGraph(const ir::Graph &graph, const InterpretRequest &r
   InterpretResult result;
   loadCompiler().interpret(graph, request, result);
   return result;
+}
+
+void parseGraph(const std::string &text, const std::string &file, ir::Graph &graph) {
+  std::string error;
+  loadCompiler().parse(text, file, graph, error);
+  if (!error.empty())
+    throw ValueError(error);
 }
 
 AssembleResult assembleText(const std::string &assembly) {

@@ -21,6 +21,11 @@ CompileResult compileGraph(const ir::Graph &graph, const CompileRequest &request
 /// of the graph and of its inputs are in the result; CompileError as of compileGraph.
 InterpretResult interpretGraph(const ir::Graph &graph, const InterpretRequest &request);
 
+/// Puts a module in the kiln dialect, such as `ir("import")` prints, into an empty graph. `file`:
+/// its name, for messages. Thread-safe. Errors: ValueError "encoder.mlir:3:7: …"; CompileError as
+/// of compileGraph.
+void parseGraph(const std::string &text, const std::string &file, ir::Graph &graph);
+
 /// Makes an object file of assembly text. Thread-safe. Errors of the text are in the result;
 /// CompileError as of compileGraph.
 AssembleResult assembleText(const std::string &assembly);
