@@ -5,6 +5,7 @@
 #include "ir/KilnDialect.h"
 #include "passes/Passes.h"
 #include "passes/Pipelines.h"
+#include "tools/kiln-opt/DrawGraph.h"
 #include "tools/kiln-opt/Interpret.h"
 #include "tools/kiln-opt/PrintPhases.h"
 
@@ -33,6 +34,11 @@ static void registerDialects(mlir::DialectRegistry &registry) {
   mlir::LLVM::registerInlinerInterface(registry);
 }
 
+static void afterPhase(mlir::OpPassManager &passes, const kiln::passes::Phase &phase) {
+  kiln::printAfterPhase(passes, phase);
+  kiln::drawAfterPhase(passes, phase);
+}
+
 static void registerPasses() {
   mlir::registerCanonicalizerPass();
   mlir::registerCSEPass();
@@ -48,7 +54,7 @@ static void registerPasses() {
   kiln::registerInterpretPass();
   kiln::codegen::registerCodegenPasses();
   kiln::passes::registerKilnPasses();
-  kiln::passes::registerPipelines(kiln::printAfterPhase);
+  kiln::passes::registerPipelines(afterPhase);
 }
 
 int main(int argc, char **argv) {
@@ -56,6 +62,10 @@ int main(int argc, char **argv) {
   registerDialects(registry);
   registerPasses();
   kiln::registerPrintPhases();
-  return mlir::asMainReturnCode(
-      mlir::MlirOptMain(argc, argv, "Kiln's optimiser driver\n", registry));
+  kiln::registerDrawGraph();
+  auto [input, output] =
+      mlir::registerAndParseCLIOptions(argc, argv, "Kiln's optimiser driver\n", registry);
+  if (kiln::wantsGraph())
+    return kiln::optimizeAndDraw(input, output, registry) ? EXIT_SUCCESS : EXIT_FAILURE;
+  return mlir::asMainReturnCode(mlir::MlirOptMain(argc, argv, input, output, registry));
 }
