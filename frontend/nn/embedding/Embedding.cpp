@@ -41,27 +41,10 @@ EmbeddingV2::EmbeddingV2(const EmbeddingV2Options &options, Where where)
       quantizationEncoding(options.quantizationEncoding),
       dtype(options.dtype.value_or(defaults().first)) {
   Call call("EmbeddingV2", where);
-  auto check = [&](const char *field, const Dim &dim) {
-    if (!dim.isStatic() || dim.value() < 0)
-      call.fail(ErrorKind::type,
-                fmt::format("{} must be a non-negative number, not {}", field, dim.str()));
-  };
-  check("vocabSize", options.vocabSize);
-  check("hiddenDim", options.hiddenDim);
-  if (quantizationEncoding) {
-    checkPackedDType(call, dtype, *quantizationEncoding);
-    weight = lazyPacked(call, options.vocabSize, options.hiddenDim.value(), *quantizationEncoding);
-    return;
-  }
-  weight = kiln::detail::lazyRandom(
-      kiln::detail::Distribution::normal,
-      TensorType(dtype, {options.vocabSize, options.hiddenDim}, CPU()), 0, 1, where);
+  weight = lazyTable(call, options.vocabSize, options.hiddenDim, dtype, quantizationEncoding);
 }
 
-Dim EmbeddingV2::hiddenDim() const {
-  const Dim &length = weight.shape()[1];
-  return quantizationEncoding ? unpackedColumns(length, *quantizationEncoding) : length;
-}
+Dim EmbeddingV2::hiddenDim() const { return rowElements(weight, quantizationEncoding); }
 
 /// Guards which tensors the embeddings hold; never held while anything is copied.
 static std::mutex placementMutex;
@@ -89,16 +72,11 @@ Tensor EmbeddingV2::operator()(const Tensor &indices, Where where) const {
     kiln::detail::checkDevice(device, call.name, where);
   Tensor table = placedWeight(where);
   Tensor rows = gather(table, kiln::detail::lazilyOn(call, indices, device), 0, where);
-  return quantizationEncoding ? dequantize(rows, *quantizationEncoding, where).cast(dtype, where)
-                              : rows;
+  return decodedRows(rows, quantizationEncoding, dtype, where);
 }
 
 void EmbeddingV2::describe(Description &to) const {
-  to.field("vocab_size", vocabSize())
-      .field("hidden_dim", hiddenDim())
-      .field("dtype", quantizationEncoding ? dtype : weight.dtype());
-  if (quantizationEncoding)
-    to.field("quantization_encoding", *quantizationEncoding);
+  describeTable(to, weight, quantizationEncoding, dtype);
   to.field("device", device).field("name", name, std::string());
 }
 

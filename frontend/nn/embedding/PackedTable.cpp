@@ -2,6 +2,7 @@
 
 #include "frontend/RandomFill.h"
 #include "kiln/Gguf.h"
+#include "kiln/Module.h"
 
 #include <algorithm>
 #include <cstring>
@@ -12,8 +13,9 @@ namespace kiln::nn::embedding {
 
 using kiln::detail::Call;
 
-Tensor lazyPacked(const Call &call, const Dim &rows, int64_t columns,
-                  QuantizationEncoding encoding) {
+/// A table of float32 drawn and packed.
+static Tensor lazyPacked(const Call &call, const Dim &rows, int64_t columns,
+                         QuantizationEncoding encoding) {
   if (columns % blockElements(encoding) != 0)
     call.fail(ErrorKind::value,
               fmt::format("hiddenDim {} is not a multiple of the {} elements of a block of {}",
@@ -52,14 +54,42 @@ Tensor lazyPacked(const Call &call, const Dim &rows, int64_t columns,
   return table;
 }
 
-Dim unpackedColumns(const Dim &bytes, QuantizationEncoding encoding) {
-  return bytes / Dim(blockBytes(encoding)) * Dim(blockElements(encoding));
-}
-
-void checkPackedDType(const Call &call, DType dtype, QuantizationEncoding encoding) {
+Tensor lazyTable(const Call &call, const Dim &vocabSize, const Dim &hiddenDim, DType dtype,
+                 std::optional<QuantizationEncoding> encoding) {
+  auto check = [&](const char *field, const Dim &dim) {
+    if (!dim.isStatic() || dim.value() < 0)
+      call.fail(ErrorKind::type,
+                fmt::format("{} must be a non-negative number, not {}", field, dim.str()));
+  };
+  check("vocabSize", vocabSize);
+  check("hiddenDim", hiddenDim);
+  if (!encoding)
+    return kiln::detail::lazyRandom(kiln::detail::Distribution::normal,
+                                    TensorType(dtype, {vocabSize, hiddenDim}, CPU()), 0, 1,
+                                    call.where);
   if (!isFloat(dtype))
     call.fail(ErrorKind::type, fmt::format("rows of {} are decoded to floats, not to {}",
-                                           kiln::name(encoding), kiln::name(dtype)));
+                                           kiln::name(*encoding), kiln::name(dtype)));
+  return lazyPacked(call, vocabSize, hiddenDim.value(), *encoding);
+}
+
+Dim rowElements(const Tensor &table, std::optional<QuantizationEncoding> encoding) {
+  const Dim &length = table.shape()[1];
+  return encoding ? length / Dim(blockBytes(*encoding)) * Dim(blockElements(*encoding)) : length;
+}
+
+Tensor decodedRows(const Tensor &rows, std::optional<QuantizationEncoding> encoding, DType dtype,
+                   Where where) {
+  return encoding ? dequantize(rows, *encoding, where).cast(dtype, where) : rows;
+}
+
+void describeTable(Description &to, const Tensor &table,
+                   std::optional<QuantizationEncoding> encoding, DType dtype) {
+  to.field("vocab_size", table.shape()[0])
+      .field("hidden_dim", rowElements(table, encoding))
+      .field("dtype", encoding ? dtype : table.dtype());
+  if (encoding)
+    to.field("quantization_encoding", *encoding);
 }
 
 } // namespace kiln::nn::embedding

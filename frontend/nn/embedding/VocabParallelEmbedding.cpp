@@ -22,29 +22,11 @@ VocabParallelEmbedding::VocabParallelEmbedding(const VocabParallelEmbeddingOptio
       dtype(options.dtype.value_or(defaults().first)) {
   Call call("VocabParallelEmbedding", where);
   kiln::detail::checkDevices(call, devices);
-  auto check = [&](const char *field, const Dim &dim) {
-    if (!dim.isStatic() || dim.value() < 0)
-      call.fail(ErrorKind::type,
-                fmt::format("{} must be a non-negative number, not {}", field, dim.str()));
-  };
-  check("vocabSize", options.vocabSize);
-  check("hiddenDim", options.hiddenDim);
-  Tensor whole;
-  if (quantizationEncoding) {
-    checkPackedDType(call, dtype, *quantizationEncoding);
-    whole = lazyPacked(call, options.vocabSize, options.hiddenDim.value(), *quantizationEncoding);
-  } else {
-    whole = kiln::detail::lazyRandom(
-        kiln::detail::Distribution::normal,
-        TensorType(dtype, {options.vocabSize, options.hiddenDim}, CPU()), 0, 1, where);
-  }
+  Tensor whole = lazyTable(call, options.vocabSize, options.hiddenDim, dtype, quantizationEncoding);
   weight = kiln::detail::shardTensor(call, whole, 0, devices);
 }
 
-Dim VocabParallelEmbedding::hiddenDim() const {
-  const Dim &length = weight.shape()[1];
-  return quantizationEncoding ? unpackedColumns(length, *quantizationEncoding) : length;
-}
+Dim VocabParallelEmbedding::hiddenDim() const { return rowElements(weight, quantizationEncoding); }
 
 /// Guards which tensors the embeddings hold; never held while anything is copied.
 static std::mutex placementMutex;
@@ -76,17 +58,12 @@ std::vector<Tensor> VocabParallelEmbedding::operator()(const Tensor &indices, Wh
   if (ids.device() != devices.front()) // recorded: not known yet
     ids = kiln::detail::replicate(call, ids, {devices.front()}).front();
   Tensor rows = gather(splitWeight(where), ids, 0, where);
-  if (quantizationEncoding)
-    rows = dequantize(rows, *quantizationEncoding, where).cast(dtype, where);
-  return kiln::detail::replicate(call, rows, devices);
+  return kiln::detail::replicate(call, decodedRows(rows, quantizationEncoding, dtype, where),
+                                 devices);
 }
 
 void VocabParallelEmbedding::describe(Description &to) const {
-  to.field("vocab_size", vocabSize())
-      .field("hidden_dim", hiddenDim())
-      .field("dtype", quantizationEncoding ? dtype : weight.dtype());
-  if (quantizationEncoding)
-    to.field("quantization_encoding", *quantizationEncoding);
+  describeTable(to, weight, quantizationEncoding, dtype);
   to.field("devices", devices).field("name", name, std::string());
 }
 
