@@ -9,16 +9,16 @@
 #include <optional>
 #include <string>
 
-#include <CLI/CLI.hpp>
-
 #include "Commands.h"
+#include "tools/common/ParseOptions.h"
 
 using namespace kiln;
 using namespace kiln::tools;
 
 int main(int argc, char **argv) {
   CLI::App app("Looks into the folder of compiled artifacts: $KILN_CACHE_DIR, else\n"
-               "$XDG_CACHE_HOME/kiln, else ~/.cache/kiln.");
+               "$XDG_CACHE_HOME/kiln, else ~/.cache/kiln.",
+               "kiln-cache");
   app.require_subcommand(1);
   std::string folder = runtime::DiskCache::defaultFolder();
   app.add_option("--folder", folder, "another folder");
@@ -37,7 +37,8 @@ int main(int argc, char **argv) {
   prune->add_option("--limit", limit, "bytes to keep: 500MB, 2GB")
       ->transform(CLI::AsSizeValue(false));
   CLI::App *clear = app.add_subcommand("clear", "removes all artifacts");
-  CLI11_PARSE(app, argc, argv);
+  if (const auto code = parseArguments(app, argc, argv))
+    return *code;
 
   try {
     if (folder.empty())

@@ -3,9 +3,8 @@
 #include "Options.h"
 
 #include <filesystem>
-#include <iostream>
 
-#include <CLI/CLI.hpp>
+#include "tools/common/ParseOptions.h"
 
 namespace kiln::tools {
 
@@ -36,15 +35,8 @@ std::optional<int> parseOptions(int argc, char **argv, Options &options) {
                  "followed by any +FEATUREs; default: native")
       ->type_name("TARGET")
       ->default_val("native");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::CallForHelp &) {
-    std::cout << app.help() << std::flush;
-    return 0;
-  } catch (const CLI::ParseError &error) {
-    std::cerr << "kiln-compile: " << error.what() << " (--help lists the options)\n";
-    return 2;
-  }
+  if (const auto code = parseArguments(app, argc, argv))
+    return code;
   if (options.name.empty())
     options.name = std::filesystem::path(options.output).stem().string();
   return std::nullopt;

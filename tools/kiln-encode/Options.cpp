@@ -4,10 +4,9 @@
 
 #include <cstdlib>
 #include <filesystem>
-#include <iostream>
 #include <map>
 
-#include <CLI/CLI.hpp>
+#include "tools/common/ParseOptions.h"
 
 namespace kiln::tools {
 
@@ -62,15 +61,8 @@ std::optional<int> parseOptions(int argc, char **argv, Options &options) {
       "Evaluate the model operation by operation as written, to compare with compiled code");
   app.add_flag("--stats", options.stats, "Print counts, times and memory to standard error");
 
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::CallForHelp &) {
-    std::cout << app.help() << std::flush;
-    return 0;
-  } catch (const CLI::ParseError &error) {
-    std::cerr << "kiln-encode: " << error.what() << " (--help lists the options)\n";
-    return 2;
-  }
+  if (const auto code = parseArguments(app, argc, argv))
+    return code;
   options.dtype = dtypes.at(dtype);
   options.outputGiven = output->count() > 0;
   if (options.files.empty())

@@ -4,7 +4,7 @@
 
 #include <iostream>
 
-#include <CLI/CLI.hpp>
+#include "tools/common/ParseOptions.h"
 
 namespace kiln::tools {
 
@@ -44,18 +44,8 @@ std::optional<int> parseOptions(int argc, char **argv, Options &options) {
       ->type_name("N")
       ->check(CLI::Range(int64_t(1), int64_t(1024)));
 
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::CallForHelp &) {
-    // Of the subcommand where one is named, else of all.
-    const bool isNamed = convert->parsed() || list->parsed();
-    std::cout << app.help("", isNamed ? CLI::AppFormatMode::Normal : CLI::AppFormatMode::All)
-              << std::flush;
-    return 0;
-  } catch (const CLI::ParseError &error) {
-    std::cerr << "kiln-gguf: " << error.what() << " (--help lists the options)\n";
-    return 2;
-  }
+  if (const auto code = parseArguments(app, argc, argv))
+    return code;
   options.list = list->parsed();
   if (encodingOption->count()) {
     options.encoding = parseQuantizationEncoding(encoding);
