@@ -57,6 +57,15 @@ std::optional<SmallVector<Value>> partsFor(Layouts &layouts, ValueRange operands
   return parts;
 }
 
+/// An operation on parts of its operands, for a result that is split so.
+FailureOr<bool> onParts(Layouts &layouts, Operation *op, int64_t rank, Layout layout) {
+  auto parts = partsFor(layouts, op->getOperands(), rank, layout.axis, layout.size);
+  if (!parts)
+    return false;
+  op->setOperands(*parts);
+  return done(layouts, op, layout);
+}
+
 /// Where the first split operand is in the result; none where there is none, or where it is
 /// stretched.
 std::optional<Layout> splitResult(Layouts &layouts, ValueRange operands, const Shape &result) {
@@ -87,11 +96,7 @@ FailureOr<bool> elementwise(Layouts &layouts, Operation *op) {
   auto layout = splitResult(layouts, op->getOperands(), shape);
   if (!layout)
     return false;
-  auto parts = partsFor(layouts, op->getOperands(), shape.rank(), layout->axis, layout->size);
-  if (!parts)
-    return false;
-  op->setOperands(*parts);
-  return done(layouts, op, *layout);
+  return onParts(layouts, op, shape.rank(), *layout);
 }
 
 //===----------------------------------------------------------------------===//
@@ -172,11 +177,7 @@ FailureOr<bool> concat(Layouts &layouts, Operation *op) {
   auto layout = splitResult(layouts, op->getOperands(), shape);
   if (!layout || layout->axis == axisOf(op))
     return false;
-  auto parts = partsFor(layouts, op->getOperands(), shape.rank(), layout->axis, layout->size);
-  if (!parts)
-    return false;
-  op->setOperands(*parts);
-  return done(layouts, op, *layout);
+  return onParts(layouts, op, shape.rank(), *layout);
 }
 
 /// A part of a table gives the rows that it has, and zeros for those of others: a sum over the
