@@ -104,7 +104,7 @@ std::string describeDifference(const KeyParts &partsA, std::string_view a, const
 }
 
 double similarity(const KeyParts &a, const KeyParts &b) {
-  // Lines count wherever they stand; one that differs in a size still has most of its words.
+  // Words count wherever they stand: a line that differs in a size still has most of its own.
   auto wordsOf = [](std::string_view text) {
     std::unordered_map<std::string_view, int64_t> words;
     while (!text.empty()) {

@@ -23,7 +23,7 @@ std::string artifactKey(std::string_view graphText, const CompileRequest &reques
 std::string describeDifference(const KeyParts &partsA, std::string_view a, const KeyParts &partsB,
                                std::string_view b);
 
-/// How much two programs have in common: 1 where they are equal, 0 where no line of the graph is.
+/// How much two programs have in common: 1 where they are equal, 0 where their graphs share no word.
 double similarity(const KeyParts &a, const KeyParts &b);
 
 } // namespace kiln::runtime

@@ -1,5 +1,6 @@
 #include "runtime/CacheLock.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstdint>

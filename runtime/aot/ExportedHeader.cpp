@@ -1,7 +1,6 @@
 // An exported model's C header.
 #include "runtime/aot/Export.h"
 
-#include <algorithm>
 #include <cctype>
 #include <fmt/format.h>
 #include <set>

@@ -22,9 +22,9 @@ class DataWriter {
 public:
   /// A new piece of data; returns its label.
   std::string begin() {
-    current = fmt::format(".Lkiln_data{}", pieces.size());
-    pieces.push_back(fmt::format("\t.p2align 3\n{}:\n", current));
-    return current;
+    std::string label = fmt::format(".Lkiln_data{}", pieces.size());
+    pieces.push_back(fmt::format("\t.p2align 3\n{}:\n", label));
+    return label;
   }
   static std::string number(int64_t value) { return fmt::format("\t.quad {}\n", value); }
   static std::string address(const std::string &label) {
@@ -60,7 +60,6 @@ public:
   }
 
 private:
-  std::string current;
   std::vector<std::string> pieces;
 };
 
