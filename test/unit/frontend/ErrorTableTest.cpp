@@ -1,243 +1,13 @@
-#include "ErrorTable.h"
+#include "ErrorTableTensors.h"
 
 #include <cmath>
-#include <limits>
 
 using namespace kiln;
 using namespace kiln::testing;
 
-// Mistakes of operations on tensors.
+// Mistakes of operations on tensors: arithmetic, views, products, indices.
 
 namespace {
-
-Tensor f32(const Shape &shape) { return Tensor::ones(shape, DType::float32, CPU()); }
-Tensor i64(const Shape &shape) { return Tensor::zeros(shape, DType::int64, CPU()); }
-const Tensor a = f32({3, 4}), b = f32({5, 6}), cube = f32({2, 3, 4}), scalar = f32({}),
-             row = f32({4}), ids = i64({3, 4}), words = Tensor::zeros({2}, DType::uint64, CPU()),
-             mask = Tensor::ones({3, 4}, DType::boolean, CPU()),
-             other = Tensor::ones({3, 4}, DType::float32, CPU(1)),
-             half = Tensor::ones({3, 4}, DType::float16, CPU()), none;
-constexpr int64_t huge = int64_t{1} << 62;
-const double infinity = std::numeric_limits<double>::infinity();
-const double nan = std::numeric_limits<double>::quiet_NaN();
-
-TEST(ErrorTable, Creation) {
-  check({
-      {Kind::Type, [] { Tensor::zeros({2, -1}); }, {"[zeros]", "non-negative", "[2, -1] f32"}},
-      {Kind::Type, [] { Tensor::ones({-2}); }, {"[ones]", "non-negative", "[-2]"}},
-      {Kind::Type, [] { Tensor::zeros({"n", 2}); }, {"[zeros]", "[n, 2]", "symbolic"}},
-      {Kind::Type, [] { Tensor::full({"n"}, 1); }, {"[full]", "[n]", "symbolic"}},
-      {Kind::Device, [] { Tensor::zeros({2}, {}, Accelerator()); }, {"[zeros]", "gpu:0", "CPU()"}},
-      {Kind::Device, [] { Tensor::ones({2}, {}, Accelerator(3)); }, {"[ones]", "gpu:3"}},
-      {Kind::Device, [] { Tensor::ones({2}, {}, CPU(1000)); }, {"[ones]", "cpu:1000", "cpu:0 to"}},
-      {Kind::Device, [] { Tensor::ones({2}, {}, CPU(-1)); }, {"[ones]", "cpu:-1"}},
-      {Kind::Value, [] { Tensor::full({2}, 300, DType::int8); }, {"[full]", "300", "int8"}},
-      {Kind::Value, [] { Tensor::full({2}, -1, DType::uint64); }, {"[full]", "-1", "uint64"}},
-      {Kind::Value, [] { Tensor::full({2}, 1.5, DType::int32); }, {"[full]", "1.5", "int32"}},
-      {Kind::Value, [] { Tensor::full({2}, 2, DType::boolean); }, {"[full]", "2", "bool"}},
-      {Kind::Value, [] { Tensor::full({2}, 1e300); }, {"[full]", "1e+300", "float32"}},
-      {Kind::Value, [] { Tensor::full({2}, 70000, DType::float16); }, {"[full]", "70000"}},
-      {Kind::Value, [] { Tensor::fullLike(ids, 0.5); }, {"[fullLike]", "0.5", "int64"}},
-      {Kind::Type, [] { Tensor::zerosLike(none); }, {"[zerosLike]", "empty"}},
-      {Kind::Type, [] { Tensor::onesLike(none); }, {"[onesLike]", "empty"}},
-      {Kind::Value,
-       [] { Tensor::constant({{1, 2}, {3}}); },
-       {"[constant]", "rows differ", "2", "1"}},
-      {Kind::Device, [] { Tensor::constant({1, 2}, {}, CPU(99)); }, {"[constant]", "cpu:99"}},
-      {Kind::Value,
-       [] { Tensor::fromData(std::vector{1, 2, 3}, {2, 2}); },
-       {"[fromData]", "3 values", "[2, 2]", "4"}},
-      {Kind::Type,
-       [] { Tensor::fromData(std::vector{1, 2, 3}, {"n"}); },
-       {"[fromData]", "[n]", "symbolic"}},
-      {Kind::Type, [] { Tensor::fromData(std::vector{1, 2}, {-2}); }, {"[fromData]", "[-2]"}},
-      {Kind::Value, [] { Tensor::arange(0, 10, 0); }, {"[arange]", "step", "0"}},
-      {Kind::Value, [] { Tensor::arange(0.0, 1.0, 0.0); }, {"[arange]", "step", "0"}},
-      {Kind::Value,
-       [] { Tensor::arange(0.0, 1e300, 1.0); },
-       {"[arange]", "1e+300", "too far apart"}},
-      {Kind::Value, [] { Tensor::arange(0.0, nan, 1.0); }, {"[arange]", "nan"}},
-      {Kind::Type, [] { Tensor::arange(0, Dim("n"), 1); }, {"[arange]", "symbolic", "n"}},
-      {Kind::Type, [] { Tensor::arange(Dim("n"), 5, 1); }, {"[arange]", "symbolic", "n"}},
-      {Kind::Type, [] { Tensor::arange(0, 5, Dim("n")); }, {"[arange]", "step", "symbolic", "n"}},
-      {Kind::Type, [] { Tensor::arange(0.5, Dim("n"), 1); }, {"[arange]", "symbolic"}},
-      {Kind::Value, [] { Tensor::arange(0, 300, 1, DType::int8); }, {"[arange]", "i8", "300"}},
-      {Kind::Type, [] { Tensor::arange(0, 2, 1, DType::boolean); }, {"[arange]", "bool"}},
-      {Kind::Value, [] { Tensor::arange(0, huge, 1); }, {"[arange]", "4611686018427387904"}},
-      {Kind::Value, [] { Tensor::arange(-huge, huge, 1); }, {"[arange]"}},
-  });
-}
-
-TEST(ErrorTable, SortingAndScattering) {
-  check({
-      {Kind::Index, [] { cumsum(a, 2); }, {"[cumsum]", "axis 2"}},
-      {Kind::Type, [] { cumsum(none); }, {"[cumsum]", "empty"}},
-      {Kind::Index, [] { argsort(a, 2); }, {"[argsort]", "axis 2"}},
-      {Kind::Type, [] { argsort(none); }, {"[argsort]", "empty"}},
-      {Kind::Value, [] { topK(a, 5); }, {"[topK]", "5", "[3, 4] f32"}},
-      {Kind::Value, [] { topK(a, -1); }, {"[topK]", "-1"}},
-      {Kind::Index, [] { topK(a, 1, 2); }, {"[topK]", "axis 2"}},
-      {Kind::Type, [] { takeAlongAxis(none, ids, 0); }, {"[takeAlongAxis]", "empty"}},
-      {Kind::Index, [] { takeAlongAxis(a, ids, 2); }, {"[takeAlongAxis]", "axis 2"}},
-      {Kind::Value, [] { takeAlongAxis(a, a, 0); }, {"[takeAlongAxis]", "integers", "[3, 4] f32"}},
-      {Kind::Value,
-       [] { takeAlongAxis(a, i64({3}), 0); },
-       {"[takeAlongAxis]", "[3, 4] f32", "[3] i64"}},
-      {Kind::Index,
-       [] { takeAlongAxis(a, ids - 1, 0).realize(); },
-       {"[gather_elements]", "index -1", "position 0", "[0, 3)"}},
-      {Kind::Value, [] { scatter(a, a, a); }, {"[scatter]", "integers", "[3, 4] f32"}},
-      {Kind::Value, [] { scatter(a, row, ids); }, {"[scatter]", "updates [4] f32"}},
-      {Kind::Type,
-       [] { scatterAdd(a, ids, ids); },
-       {"[scatterAdd]", "dtypes differ", "[3, 4] i64"}},
-      {Kind::Index, [] { scatterMax(a, a, ids, 2); }, {"[scatterMax]", "axis 2"}},
-      {Kind::Index,
-       [] { scatterMul(a, a, ids + 4).realize(); },
-       {"[scatter_elements]", "index 4", "[0, 4)"}},
-      {Kind::Value,
-       [] { scatterNd(a, row, i64({1, 3})); },
-       {"[scatterNd]", "last dim of the indices", "x [3, 4] f32"}},
-      {Kind::Value,
-       [] { scatterNd(a, row, i64({2, 1})); },
-       {"[scatterNd]", "updates of shape [2, 4]", "updates [4] f32"}},
-      {Kind::Index,
-       [] { scatterNdAdd(a, f32({1, 4}), i64({1, 1}) + 3).realize(); },
-       {"[scatter]", "index 3", "[0, 3)"}},
-      {Kind::Type, [] { maskedScatter(a, a, row); }, {"[maskedScatter]", "boolean", "[3, 4] f32"}},
-      {Kind::Index, [] { maskedScatter(a, mask, row).realize(); }, {"[gather]", "index 5"}},
-      {Kind::Type, [] { nonzero(none); }, {"[nonzero]", "empty"}},
-  });
-}
-
-TEST(ErrorTable, Windows) {
-  Tensor image = f32({1, 5, 5, 2}), filter = f32({3, 3, 2, 4});
-  check({
-      {Kind::Value, [&] { conv2d(a, filter); }, {"[conv2d]", "rank 4", "x [3, 4] f32"}},
-      {Kind::Value,
-       [&] { conv2d(image, f32({3, 3, 3, 4})); },
-       {"[conv2d]", "channels differ", "[3, 3, 3, 4] f32"}},
-      {Kind::Value, [&] { conv2d(image, f32({7, 7, 2, 4})); }, {"[conv2d]"}},
-      {Kind::Value, [&] { conv2d(image, filter, {.groups = 0}); }, {"[conv2d]", "groups", "0"}},
-      {Kind::Value, [&] { conv2d(image, filter, {.groups = 3}); }, {"[conv2d]", "3 groups", "4"}},
-      {Kind::Value, [&] { conv2d(image, filter, {.stride = 0}); }, {"[conv2d]", "stride", "0"}},
-      {Kind::Value, [&] { conv2d(image, filter, {.padding = -1}); }, {"[conv2d]", "padding", "-1"}},
-      {Kind::Value, [] { maxPool2d(a, 2); }, {"[maxPool2d]", "[N, H, W, C]", "[3, 4] f32"}},
-      {Kind::Value, [&] { maxPool2d(image, 7); }, {"[maxPool2d]"}},
-      {Kind::Value, [&] { avgPool2d(image, 0); }, {"[avgPool2d]", "0"}},
-      {Kind::Type, [] { maxPool2d(none, 2); }, {"[", "empty"}},
-  });
-}
-
-TEST(ErrorTable, Resources) {
-  check({
-      {Kind::Value, [] { Tensor::zeros({huge}); }, {"[zeros]", "[4611686018427387904] f32"}},
-      {Kind::Value, [] { Tensor::zeros({huge, huge}); }, {"[zeros]", "[4611686018427387904, 46"}},
-      {Kind::Device,
-       [] { Tensor::zeros({huge / 4}, DType::uint8); },
-       {"[zeros]", "1152921504606846976 bytes", "cpu:0"}},
-      {Kind::Device,
-       [] { Tensor::zeros({huge}, DType::uint8); },
-       {"[zeros]", "4611686018427387904 bytes"}},
-      {Kind::Device,
-       [] { random::uniform({huge / 4}); },
-       {"[random::uniform]", "4611686018427387904 bytes"}},
-      {Kind::Value, [] { random::normal({huge}); }, {"[random::normal]", "4611686018427387904"}},
-      {Kind::Device,
-       [] { scalar.broadcastTo({huge / 4}).realize(); },
-       {"[", "4611686018427387904"}},
-      {Kind::Value,
-       [] { scalar.broadcastTo({huge, huge}).realize(); },
-       {"[", "4611686018427387904"}},
-      {Kind::Value, [] { a.broadcastTo({huge, 3, 4}).realize(); }, {"[", "4611686018427387904"}},
-      {Kind::Value,
-       [] { (void)scalar.broadcastTo({huge, huge}).numElements(); },
-       {"[broadcastTo]", "4611686018427387904"}},
-      {Kind::Value, [] { tile(a, {huge, huge}); }, {"[tile]"}},
-      {Kind::Value, [] { repeatInterleave(a, huge, 0); }, {"[repeatInterleave]"}},
-      {Kind::Value, [] { pad(a, {huge, huge, 0, 0}); }, {"[pad]"}},
-      {Kind::Device,
-       [] { nn::Linear(huge / 8, 1).weight.realize(); },
-       {"[", "2305843009213693952 bytes"}},
-  });
-}
-
-TEST(ErrorTable, EmptyTensors) {
-  check({
-      {Kind::Type, [] { (void)none.type(); }, {"[Tensor]", "empty"}},
-      {Kind::Type, [] { (void)none.shape(); }, {"[Tensor]", "empty"}},
-      {Kind::Type, [] { (void)none.rank(); }, {"[Tensor]", "empty"}},
-      {Kind::Type, [] { (void)none.dtype(); }, {"[Tensor]", "empty"}},
-      {Kind::Type, [] { (void)none.device(); }, {"[Tensor]", "empty"}},
-      {Kind::Type, [] { (void)none.numElements(); }, {"[", "empty"}},
-      {Kind::Type, [] { none.realize(); }, {"[realize]", "empty"}},
-      {Kind::Type, [] { none.item<float>(); }, {"[item]", "empty"}},
-      {Kind::Type, [] { (void)none.data<float>(); }, {"[data]", "empty"}},
-      {Kind::Type, [] { none.toVector<float>(); }, {"[toVector]", "empty"}},
-      {Kind::Type, [] { (void)none.bytes(); }, {"[bytes]", "empty"}},
-      {Kind::Type, [] { none.toDLPack(); }, {"[toDLPack]", "empty"}},
-      {Kind::Type, [] { none.to(CPU()); }, {"[to]", "empty"}},
-      {Kind::Type, [] { none.cast(DType::int32); }, {"[cast]", "empty"}},
-      {Kind::Type, [] { none.T(); }, {"[T]", "empty"}},
-      {Kind::Type, [] { none.transpose(0, 1); }, {"[transpose]", "empty"}},
-      {Kind::Type, [] { none.permute({0}); }, {"[permute]", "empty"}},
-      {Kind::Type, [] { none.reshape({1}); }, {"[reshape]", "empty"}},
-      {Kind::Type, [] { none.broadcastTo({1}); }, {"[broadcastTo]", "empty"}},
-      {Kind::Type, [] { none.squeeze(0); }, {"[squeeze]", "empty"}},
-      {Kind::Type, [] { none.unsqueeze(0); }, {"[unsqueeze]", "empty"}},
-      {Kind::Type, [] { none.flatten(); }, {"[flatten]", "empty"}},
-      {Kind::Type, [] { none.split(1); }, {"[split]", "empty"}},
-      {Kind::Type, [] { none.chunk(1); }, {"[chunk]", "empty"}},
-      {Kind::Type, [] { none[0]; }, {"[operator[]]", "empty"}},
-      {Kind::Type, [] { none.slice({0}); }, {"[slice]", "empty"}},
-      {Kind::Type, [] { none.sum(); }, {"[sum]", "empty"}},
-      {Kind::Type, [] { none.argmax(); }, {"[argmax]", "empty"}},
-      {Kind::Type, [] { a + none; }, {"[add]", "empty"}},
-      {Kind::Type, [] { none * 2; }, {"[mul]", "empty"}},
-      {Kind::Type, [] { -none; }, {"[neg]", "empty"}},
-      {Kind::Type, [] { ~none; }, {"[not]", "empty"}},
-      {Kind::Type, [] { exp(none); }, {"[exp]", "empty"}},
-      {Kind::Type, [] { floor(none); }, {"[floor]", "empty"}},
-      {Kind::Type, [] { gelu(none); }, {"[gelu]", "empty"}},
-      {Kind::Type, [] { matmul(a, none); }, {"[matmul]", "empty"}},
-      {Kind::Type, [] { outer(none, row); }, {"[outer]", "empty"}},
-      {Kind::Type, [] { where(none, a, a); }, {"[where]", "empty"}},
-      {Kind::Type, [] { clamp(none, 0); }, {"[clamp]", "empty"}},
-      {Kind::Type, [] { maskedFill(a, none, 0); }, {"[maskedFill]", "empty"}},
-      {Kind::Type, [] { logicalAnd(none, a); }, {"[logicalAnd]", "empty"}},
-      {Kind::Type, [] { logicalNot(none); }, {"[logicalNot]", "empty"}},
-      {Kind::Type, [] { softmax(none); }, {"[softmax]", "empty"}},
-      {Kind::Type, [] { logSoftmax(none); }, {"[logSoftmax]", "empty"}},
-      {Kind::Type, [] { layerNorm(none); }, {"[layerNorm]", "empty"}},
-      {Kind::Type, [] { layerNorm(a, row, none); }, {"[layerNorm]", "empty"}},
-      {Kind::Type, [] { rmsNorm(a, none); }, {"[rmsNorm]", "empty"}},
-      {Kind::Type, [] { attention(cube, none, cube); }, {"[attention]", "empty"}},
-      {Kind::Type, [] { gather(none, ids); }, {"[gather]", "empty"}},
-      {Kind::Type, [] { gatherNd(a, none); }, {"[gatherNd]", "empty"}},
-      {Kind::Type, [] { concat({a, none}); }, {"[concat]", "empty"}},
-      {Kind::Type, [] { stack({none}); }, {"[stack]", "empty"}},
-      {Kind::Type, [] { tile(none, {1}); }, {"[tile]", "empty"}},
-      {Kind::Type, [] { repeatInterleave(none, 2); }, {"[repeatInterleave]", "empty"}},
-      {Kind::Type, [] { pad(none, {}); }, {"[pad]", "empty"}},
-      {Kind::Type, [] { bandPart(none, 0, 0); }, {"[bandPart]", "empty"}},
-      {Kind::Type, [] { allClose(a, none); }, {"[allClose]", "empty"}},
-      {Kind::Type, [] { realize(a, none); }, {"[realize]", "empty"}, Place::none},
-  });
-}
-
-TEST(ErrorTable, Reading) {
-  check({
-      {Kind::Value, [] { a.item<float>(); }, {"[item]", "[3, 4] f32", "12", "one"}},
-      {Kind::Value, [] { f32({0}).item<float>(); }, {"[item]", "[0] f32", "0"}},
-      {Kind::Type, [] { scalar.item<int>(); }, {"[item]", "[] f32", "int32"}},
-      {Kind::Type, [] { (void)a.data<double>(); }, {"[data]", "[3, 4] f32", "float64"}},
-      {Kind::Type, [] { ids.toVector<int>(); }, {"[toVector]", "[3, 4] i64", "int32"}},
-      {Kind::Device, [] { a.to(Accelerator()); }, {"[to]", "gpu:0", "CPU()"}},
-      {Kind::Device, [] { a.to(CPU(64)); }, {"[to]", "cpu:64", "cpu:63"}},
-      {Kind::Value, [] { allClose(a, a, -1); }, {"[allClose]", "rtol", "-1"}},
-      {Kind::Value, [] { allClose(a, a, 0, nan); }, {"[allClose]", "atol", "nan"}},
-  });
-}
 
 TEST(ErrorTable, Views) {
   check({
@@ -382,7 +152,9 @@ TEST(ErrorTable, AlongAxes) {
       {Kind::Value,
        [] { layerNorm(a, row, row, 0); },
        {"[layerNorm]", "epsilon must be positive", "0"}},
-      {Kind::Value, [] { layerNorm(a, nan); }, {"[layerNorm]", "epsilon must be positive", "nan"}},
+      {Kind::Value,
+       [] { layerNorm(a, notANumber); },
+       {"[layerNorm]", "epsilon must be positive", "nan"}},
       {Kind::Value, [] { layerNorm(scalar); }, {"[layerNorm]", "rank of 1", "x [] f32"}},
       {Kind::Type, [] { layerNorm(ids); }, {"[layerNorm]", "float", "x [3, 4] i64"}},
       {Kind::Type,
@@ -524,9 +296,11 @@ TEST(ErrorTable, Random) {
   check({
       {Kind::Value, [] { random::uniform({2}, 1, 0); }, {"[random::uniform]", "low 1", "high 0"}},
       {Kind::Value, [] { random::uniform({2}, 0, infinity); }, {"[random::uniform]", "high inf"}},
-      {Kind::Value, [] { random::uniform({2}, nan, 1); }, {"[random::uniform]", "low nan"}},
+      {Kind::Value, [] { random::uniform({2}, notANumber, 1); }, {"[random::uniform]", "low nan"}},
       {Kind::Value, [] { random::normal({2}, 0, -1); }, {"[random::normal]", "deviation", "-1"}},
-      {Kind::Value, [] { random::normal({2}, 0, nan); }, {"[random::normal]", "deviation", "nan"}},
+      {Kind::Value,
+       [] { random::normal({2}, 0, notANumber); },
+       {"[random::normal]", "deviation", "nan"}},
       {Kind::Value, [] { random::normal({2}, infinity, 1); }, {"[random::normal]", "mean", "inf"}},
       {Kind::Type, [] { random::uniform({"n"}); }, {"[random::uniform]", "[n]", "symbolic"}},
       {Kind::Type, [] { random::normal({-1}); }, {"[random::normal]", "non-negative", "[-1]"}},
