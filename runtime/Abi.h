@@ -54,7 +54,27 @@ struct KilnRuntime {
   /// `out` do not overlap. Otherwise as allReduce.
   void (*allGather)(const KilnRuntime *runtime, const void *in, void *out, int64_t outer,
                     int64_t innerBytes);
+
+  // For accelerators; null on a CPU. There the entry's buffers are device addresses, aligned to 16
+  // bytes. The entry enqueues work in order and never waits. What fails is kept by the runtime, and
+  // what is enqueued after it does nothing.
+  /// offset 64. Runs kernel number `kernel` of the artifact's DeviceCode on a grid of blocks; none
+  /// of its sizes is 0. parameters[i] points to the i-th parameter, an address or an int64_t, and
+  /// is read before the call returns.
+  void (*launch)(const KilnRuntime *runtime, int64_t kernel, int64_t gridX, int64_t gridY,
+                 int64_t gridZ, void *const *parameters);
+  /// offset 72. Copies between buffers that do not overlap.
+  void (*copy)(const KilnRuntime *runtime, const void *from, void *to, int64_t bytes);
+  void *indexRecord; // offset 80: device address of a KilnIndexRecord
 };
+
+/// Where kernels on an accelerator report indices: zeros before a call. Who changes it holds
+/// `lock`. The report with the smallest (site, position) stays; see KilnRuntime::indexError.
+typedef struct KilnIndexRecord {
+  int32_t lock;  // offset 0: 1 while it is held
+  int32_t isSet; // offset 4: 1 where there is a report
+  int64_t site, position, index, bound;
+} KilnIndexRecord;
 
 /// An artifact's one entry. `buffers`: inputs in order (arguments and packed weights), outputs,
 /// then the workspace. `dims`: the values of the artifact's symbols, in order.

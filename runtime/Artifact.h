@@ -66,6 +66,27 @@ struct KeyParts {
   friend bool operator==(const KeyParts &, const KeyParts &) = default;
 };
 
+/// A function of the device code, as KilnRuntime::launch numbers them.
+struct DeviceKernel {
+  std::string name;
+  int64_t threads = 0;     // of a block, which has one dimension
+  int64_t sharedBytes = 0; // dynamic shared memory of a block
+  int64_t parameters = 0;  // each has 8 bytes
+  friend bool operator==(const DeviceKernel &, const DeviceKernel &) = default;
+};
+
+/// What runs on an accelerator. Empty where the artifact is for a CPU.
+struct DeviceCode {
+  std::string chip; // "sm_90": the least that can run it
+  std::string ptx;  // one module
+  /// The module as machine code: architecture ("sm_90") and cubin, for those that were asked for
+  /// where ptxas is installed.
+  std::vector<std::pair<std::string, std::vector<std::byte>>> cubins;
+  std::vector<DeviceKernel> kernels;
+  bool empty() const { return chip.empty(); }
+  friend bool operator==(const DeviceCode &, const DeviceCode &) = default;
+};
+
 struct Artifact {
   std::string key; // 32 hex digits
   KeyParts parts;
@@ -87,6 +108,7 @@ struct Artifact {
   std::vector<std::string> kernels; // names, for statistics
   std::vector<std::byte> code;      // closed, position-independent; mapped read + execute
   int64_t entryOffset = 0;          // of KilnEntry in `code`
+  DeviceCode device = {};           // what the entry launches
 };
 
 /// What the compiler is asked for beside the graph. All of it is part of the key.
@@ -95,8 +117,12 @@ struct CompileRequest {
   std::vector<std::string> disabledPasses; // "kiln-fuse-epilogue", …: switches them off
   bool int8Activations = false;            // of products with weights that stay packed
   int64_t ranks = 1;                       // devices over which ir::Input::shardAxis splits
-  std::string dumpDir;                     // not part of the key: IR after every phase
-  std::vector<std::string> captureStages;  // not part of the key: see CompileResult::stages
+  /// Of the accelerators that shall run it: "sm_80", "sm_90", "sm_100"; empty for a CPU.
+  std::string chip = {};
+  /// For which to add machine code, of those that run code for `chip`; none: for `chip`.
+  std::vector<std::string> architectures = {};
+  std::string dumpDir;                    // not part of the key: IR after every phase
+  std::vector<std::string> captureStages; // not part of the key: see CompileResult::stages
 };
 
 struct CompileResult {
