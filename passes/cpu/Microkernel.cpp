@@ -42,13 +42,15 @@ Value emitZeros(FunctionEmitter &f) {
 
 /// C = from + A @ B for a fixed number of rows: all of C's tile in registers over the loop on k.
 /// One way to end, whether the sums are added to something or not, as code costs compile time.
+/// Fetches a line at `ahead` for each k, `aheadBytes` further each time.
 void emitTile(FunctionEmitter &caller, StringRef name, int64_t rows, DType panelType) {
   ModuleLowering &lowering = caller.lowering;
   Type p = caller.ptr(), i = caller.i64();
-  auto f = FunctionEmitter::helper(lowering, caller.b.getLoc(), name, {p, p, i, p, i, p, i});
+  auto f = FunctionEmitter::helper(lowering, caller.b.getLoc(), name, {p, p, i, p, i, p, i, p, i});
   auto argument = [&](unsigned index) { return f.function.getArgument(index); };
   Value a = argument(0), panel = argument(1), k = argument(2), c = argument(3);
   Value strideBytes = argument(4), from = argument(5), fromStrideBytes = argument(6);
+  Value ahead = argument(7), aheadBytes = argument(8);
   const int64_t lanes = f.lanes(), bytes = sizeBytes(panelType);
   auto vector = f.vec(f.f32());
 
@@ -62,6 +64,8 @@ void emitTile(FunctionEmitter &caller, StringRef name, int64_t rows, DType panel
                             f.offsetBytes(source, f.constant(j * lanes * bytes)));
       columns.push_back(loadConvert(f, stored, panelType));
     }
+    // Read, level 2 (LLVM numbers its levels from 3 down), data.
+    LLVM::Prefetch::create(f.b, f.offsetBytes(ahead, f.mul(step, aheadBytes)), 0, 2, 1);
     SmallVector<Value> next;
     Value column = f.offset(a, step, 4);
     for (int64_t r = 0; r < rows; ++r) {
@@ -99,11 +103,19 @@ void emitRows(FunctionEmitter &caller, StringRef name, DType panelType) {
   Value fresh = f.equal(argument(5), f.constant(0));
   Value strideBytes = f.mul(strideC, 4), zeros = emitZeros(f);
   Value fromStride = arith::SelectOp::create(f.b, fresh, f.constant(0), strideBytes);
+  // Panels follow each other in memory. Where several tiles read one panel from the caches nearby,
+  // the processor does not see that the next one is wanted, so the tiles fetch it, a part each.
+  Value blockBytes = f.mul(k, 2 * f.lanes() * sizeBytes(panelType));
+  Value aheadBytes = f.ceilDiv(f.constant(2 * f.lanes() * sizeBytes(panelType)),
+                               f.ceilDiv(rows, f.constant(kinds[0])));
+  Value next = f.offsetBytes(panel, blockBytes);
+  Value aheadPerRow = f.div(f.mul(k, aheadBytes), f.constant(kinds[0]));
   auto tileAt = [&](Value row, int64_t kind) {
+    Value ahead = f.offsetBytes(next, f.mul(row, aheadPerRow));
     Value a = f.offset(argument(0), f.mul(row, rowStride), 4);
     Value c = f.offset(argument(3), f.mul(row, strideC), 4);
     Value from = arith::SelectOp::create(f.b, fresh, zeros, c);
-    call(f, tileName(kind), {a, panel, k, c, strideBytes, from, fromStride});
+    call(f, tileName(kind), {a, panel, k, c, strideBytes, from, fromStride, ahead, aheadBytes});
   };
   Value whole = f.mul(f.div(rows, f.constant(kinds[0])), kinds[0]);
   f.loop(f.constant(0), whole, f.constant(kinds[0]), [&](Value row) { tileAt(row, kinds[0]); });

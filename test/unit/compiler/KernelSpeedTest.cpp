@@ -5,6 +5,7 @@
 
 #include <cstdio>
 #include <immintrin.h>
+#include <sstream>
 #include <time.h>
 
 using namespace kiln;
@@ -69,37 +70,54 @@ double bestTime(CompiledKernel &kernel, const std::vector<Data> &inputs, std::ve
   return best;
 }
 
-TEST(KernelSpeed, DISABLED_linear) {
-  struct Case {
-    int64_t m, k, n;
-  };
-  for (const Target &target : Target::allOnHost())
-    for (const char *dtype : {"f32", "bf16"})
-      for (Case c : {Case{512, 768, 3072},
-                     {512, 3072, 768},
-                     {1024, 384, 1536},
-                     {128, 384, 384},
-                     {64, 768, 3072},
-                     {8, 768, 3072},
-                     {1, 768, 3072}}) {
-        CompiledKernel kernel(plainLinear(dtype, c.n, c.k), target);
-        DType d = *parseDType(dtype);
-        std::vector<Data> inputs = {Data::random(d, {c.m, c.k}, 1), Data::random(d, {c.n, c.k}, 2),
-                                    Data::random(d, {c.n}, 3)};
-        std::vector<Data> outputs = {Data(d, {c.m, c.n})};
-        for (int threads : {1, 2}) {
-          double before = peak(target);
-          double time = bestTime(kernel, inputs, outputs, {c.m}, threads);
-          double top = std::max(before, peak(target)) * threads;
-          double flops = 2. * c.m * c.k * c.n / time / 1e9;
-          double bytes = double(c.k * c.n * sizeBytes(d)) / time / 1e9;
-          std::printf("%-10s %-4s %4ldx%ldx%ld, %d threads: %7.0f us, %6.1f GFLOP/s (%3.0f %% of "
-                      "peak %.0f), weights at %.1f GB/s; compiled in %.1f ms\n",
-                      target.name.c_str(), dtype, c.m, c.k, c.n, threads, time * 1e6, flops,
-                      100 * flops / top, top, bytes, kernel.compileMs);
-        }
-      }
+struct Case {
+  int64_t m, k, n;
+};
+
+/// $KILN_SPEED_SHAPES, as "64x768x3072 12x256x256", or the usual ones.
+std::vector<Case> cases() {
+  const char *text = std::getenv("KILN_SPEED_SHAPES");
+  std::istringstream words(text ? text
+                                : "512x768x3072 512x3072x768 1024x384x1536 128x384x384 "
+                                  "64x768x3072 8x768x3072 1x768x3072");
+  std::vector<Case> result;
+  char x;
+  for (Case c; words >> c.m >> x >> c.k >> x >> c.n;)
+    result.push_back(c);
+  return result;
 }
+
+class KernelSpeedOf : public testing::TestWithParam<std::tuple<Target, std::string>> {};
+
+TEST_P(KernelSpeedOf, DISABLED_linear) {
+  const auto &[target, dtype] = GetParam();
+  for (Case c : cases()) {
+    CompiledKernel kernel(plainLinear(dtype.c_str(), c.n, c.k), target);
+    DType d = *parseDType(dtype);
+    std::vector<Data> inputs = {Data::random(d, {c.m, c.k}, 1), Data::random(d, {c.n, c.k}, 2),
+                                Data::random(d, {c.n}, 3)};
+    std::vector<Data> outputs = {Data(d, {c.m, c.n})};
+    for (int threads : {1, 2}) {
+      double before = peak(target);
+      double time = bestTime(kernel, inputs, outputs, {c.m}, threads);
+      double top = std::max(before, peak(target)) * threads;
+      double flops = 2. * c.m * c.k * c.n / time / 1e9;
+      double bytes = double(c.k * c.n * sizeBytes(d)) / time / 1e9;
+      std::printf("%-10s %-4s %4ldx%ldx%ld, %d threads: %7.0f us, %6.1f GFLOP/s (%3.0f %% of "
+                  "peak %.0f), weights at %.1f GB/s; compiled in %.1f ms\n",
+                  target.name.c_str(), dtype.c_str(), c.m, c.k, c.n, threads, time * 1e6, flops,
+                  100 * flops / top, top, bytes, kernel.compileMs);
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, KernelSpeedOf,
+                         testing::Combine(testing::ValuesIn(Target::allOnHost()),
+                                          testing::Values("f32", "bf16")),
+                         [](const auto &info) {
+                           return targetTestName(std::get<0>(info.param)) + "_" +
+                                  std::get<1>(info.param);
+                         });
 
 // The kernels of a sentence encoder: hidden 384, 12 heads of 32, 1536 in the middle.
 TEST(KernelSpeed, DISABLED_encoder) {
