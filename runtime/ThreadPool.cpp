@@ -39,9 +39,9 @@ class alignas(64) Range {
 public:
   void set(uint32_t begin, uint32_t end) { word = uint64_t{begin} << 32 | end; }
 
-  /// The owner takes three quarters from the front: few calls of the body, and enough left behind
-  /// to balance threads of which one runs at half the speed. A thief takes half from the back.
-  /// False if nothing is left.
+  /// The owner takes three quarters from the front, and leaves at least one unit behind unless it
+  /// is the last: few calls of the body, and enough left to balance threads of which one runs at
+  /// half the speed. A thief takes half from the back. False if nothing is left.
   bool take(bool thief, uint32_t &begin, uint32_t &end) {
     std::atomic_ref<uint64_t> shared(word);
     uint64_t seen = shared.load(std::memory_order_relaxed), rest;
@@ -51,7 +51,8 @@ public:
       end = static_cast<uint32_t>(seen);
       if (begin >= end)
         return false;
-      cut = thief ? begin + (end - begin) / 2 : end - (end - begin) / 4;
+      uint32_t count = end - begin;
+      cut = thief ? begin + count / 2 : end - std::max(count / 4, std::min(count - 1, 1u));
       rest = thief ? uint64_t{begin} << 32 | cut : uint64_t{cut} << 32 | end;
     } while (!shared.compare_exchange_weak(seen, rest, std::memory_order_relaxed));
     (thief ? begin : end) = cut;

@@ -72,7 +72,7 @@ public:
 
 private:
   /// What the launcher adds to the context.
-  enum Extra : unsigned { rowsPerBlock, panelsPerChunk, chunks };
+  enum Extra : unsigned { rowBlocks, chunks };
 
   /// A weight that stays packed.
   struct Packed {
@@ -109,8 +109,8 @@ private:
     emitIndexChecks(f, kernel.body());
     Value count = f.dimValue(rows);
     LinearGrid grid = emitLinearGrid(f, sizes, count, /*wholeRows=*/form.norm != nullptr);
-    f.runTasks(kernel.name, f.mul(grid.rowBlocks, grid.chunks),
-               {grid.rowsPerBlock, grid.panelsPerChunk, grid.chunks}, grid.parallel);
+    f.runTasks(kernel.name, f.mul(grid.rowBlocks, grid.chunks), {grid.rowBlocks, grid.chunks},
+               grid.parallel);
     if (form.norm)
       f.ifThen(f.lessThan(f.constant(1), grid.chunks),
                [&] { f.runTasks(normName(), count, {}, grid.parallel); });
@@ -121,15 +121,14 @@ private:
     auto f = FunctionEmitter::body(lowering, loc(), kernel.name);
     Value a = f.scratch();
     Value count = f.dimValue(rows);
-    Value perBlock = f.extra(rowsPerBlock), perChunk = f.extra(panelsPerChunk);
-    Value chunkCount = f.extra(chunks);
+    Value blockCount = f.extra(rowBlocks), chunkCount = f.extra(chunks);
     Value asIntegers; // an i64: whether the rows at hand are multiplied as integers
     if (!packed.empty())
       asIntegers = f.stackArray(f.i64(), 1);
     f.loop(f.begin, f.end, f.constant(1), [&](Value task) {
       Value block = f.div(task, chunkCount), chunk = f.rem(task, chunkCount);
-      Value firstRow = f.mul(block, perBlock);
-      Value blockRows = f.min(perBlock, f.sub(count, firstRow));
+      auto [firstRow, endRow] = emitRowsOfBlock(f, count, blockCount, block);
+      Value blockRows = f.sub(endRow, firstRow);
       // The tasks of a row block follow each other: its rows are copied by the first of this call.
       Value fresh =
           arith::OrIOp::create(f.b, f.equal(task, f.begin), f.equal(chunk, f.constant(0)));
@@ -138,8 +137,7 @@ private:
         if (asIntegers)
           f.store(makeIntegers(f, a, count, blockRows), asIntegers);
       });
-      Value firstPanel = f.mul(chunk, perChunk);
-      Value endPanel = f.add(firstPanel, perChunk);
+      auto [firstPanel, endPanel] = emitPanelsOfChunk(f, sizes, chunkCount, chunk);
       int64_t base = 0;
       for (const LinearForm::Group &group : form.groups) {
         Value from = f.max(f.constant(0), f.sub(firstPanel, f.constant(base)));
@@ -151,9 +149,8 @@ private:
       }
       if (form.norm)
         f.ifThen(f.equal(chunkCount, f.constant(1)), [&] {
-          LLVM::CallOp::create(
-              f.b, TypeRange{}, normName() + ".body",
-              ValueRange{f.context, firstRow, f.add(firstRow, blockRows), f.worker});
+          LLVM::CallOp::create(f.b, TypeRange{}, normName() + ".body",
+                               ValueRange{f.context, firstRow, endRow, f.worker});
         });
     });
     f.finish();
@@ -297,7 +294,8 @@ private:
                                 c);
           });
         Coords coords = at(lead, f.add(firstColumn, inPanel), mask);
-        storeAll(f, elements, group.stores, matrixRow, columns, coords);
+        storeAll(f, elements, group.stores, matrixRow, columns, coords,
+                 columns > sizes.panelWidth ? sizes.panelWidth : 0);
       });
     });
   }
@@ -314,8 +312,9 @@ private:
   }
 
   /// All values first: a value may be read from where another is stored (layer_norm in place).
+  /// `nextColumns`: how far to the right the row is written next, or 0.
   void storeAll(FunctionEmitter &f, ElementEmitter &elements, ArrayRef<LinearForm::Store> stores,
-                Value matrixRow, int64_t columns, const Coords &coords) {
+                Value matrixRow, int64_t columns, const Coords &coords, int64_t nextColumns = 0) {
     SmallVector<Value> values;
     for (const LinearForm::Store &store : stores)
       values.push_back(elements.emit(store.value, coords));
@@ -325,6 +324,10 @@ private:
           f.offset(f.buffer(kernel.numOperands() + store.output),
                    f.add(f.mul(matrixRow, columns), coords.index.back()), sizeBytes(dtype));
       elements.storeAt(value, dtype, place, coords.mask);
+      // To write, level 2, data: rows lie pages apart, which the processor does not foresee.
+      if (nextColumns)
+        LLVM::Prefetch::create(
+            f.b, f.offsetBytes(place, f.constant(nextColumns * sizeBytes(dtype))), 1, 2, 1);
     }
   }
 

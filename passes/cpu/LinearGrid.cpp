@@ -39,38 +39,58 @@ int64_t linearBlockRows(int64_t blocks, bool decodes) {
 LinearGrid emitLinearGrid(FunctionEmitter &f, const LinearSizes &sizes, Value rows,
                           bool wholeRows) {
   LinearGrid grid;
-  Value one = f.constant(1), granule = f.constant(rowGranule);
+  Value one = f.constant(1);
   Value threads = f.threadCount();
-  Value wanted =
-      arith::SelectOp::create(f.b, f.lessThan(one, threads), f.mul(threads, tasksPerThread), one);
-  auto blocksOf = [&](Value count) { return f.max(one, f.ceilDiv(rows, count)); };
-  auto wholeGranules = [&](Value count) {
-    return f.max(granule, f.mul(f.ceilDiv(count, granule), rowGranule));
+  Value several = f.lessThan(one, threads);
+  auto choose = [&](Value condition, Value x, Value y) -> Value {
+    return arith::SelectOp::create(f.b, condition, x, y);
   };
+  // Threads get equal numbers of tasks, which are equally long.
+  auto forAllThreads = [&](Value count) { return f.mul(f.ceilDiv(count, threads), threads); };
+  Value wanted = choose(several, f.mul(threads, tasksPerThread), one);
 
-  Value fewest = blocksOf(f.constant(sizes.maxRows));
+  grid.rowBlocks = f.max(one, f.ceilDiv(rows, f.constant(sizes.maxRows)));
   Value whole; // tasks are row blocks with all of N
   if (wholeRows) {
-    whole = arith::AndIOp::create(f.b, f.lessThan(one, threads),
+    whole = arith::AndIOp::create(f.b, several,
                                   f.lessThan(f.mul(wanted, leastWholeRows), f.add(rows, one)));
     Value blocks = f.min(f.div(rows, f.constant(leastWholeRows)), f.mul(wanted, wholeRowFactor));
-    fewest = arith::SelectOp::create(f.b, whole, f.max(fewest, blocks), fewest);
+    grid.rowBlocks = choose(whole, f.max(grid.rowBlocks, blocks), grid.rowBlocks);
   }
-  grid.rowsPerBlock = wholeGranules(f.ceilDiv(rows, fewest));
-  grid.rowBlocks = blocksOf(grid.rowsPerBlock);
+  // Where rows alone make enough tasks: an equal number for each thread.
+  Value granules = f.max(one, f.ceilDiv(rows, f.constant(rowGranule)));
+  grid.rowBlocks =
+      choose(f.lessThan(grid.rowBlocks, wanted), grid.rowBlocks, forAllThreads(grid.rowBlocks));
+  grid.rowBlocks = f.min(grid.rowBlocks, granules);
 
-  int64_t leastPanels = std::max<int64_t>(1, leastChunkColumns / sizes.panelWidth);
+  const int64_t most = std::max<int64_t>(
+      1, sizes.panels / std::max<int64_t>(1, leastChunkColumns / sizes.panelWidth));
+  Value mostForAll = f.mul(f.div(f.constant(most), threads), threads);
+  mostForAll = choose(f.lessThan(f.constant(0), mostForAll), mostForAll, f.constant(most));
+  Value uneven = f.lessThan(f.constant(0), f.rem(grid.rowBlocks, threads));
   Value chunks = f.ceilDiv(wanted, grid.rowBlocks);
+  chunks =
+      choose(uneven, f.min(forAllThreads(chunks), mostForAll), f.min(chunks, f.constant(most)));
   if (wholeRows)
-    chunks = arith::SelectOp::create(f.b, whole, one, chunks);
-  chunks = f.min(chunks, f.constant(std::max<int64_t>(1, sizes.panels / leastPanels)));
-  grid.panelsPerChunk = f.ceilDiv(f.constant(sizes.panels), chunks);
-  grid.panelsPerChunk = f.max(one, grid.panelsPerChunk);
-  grid.chunks = f.max(one, f.ceilDiv(f.constant(sizes.panels), grid.panelsPerChunk));
+    chunks = choose(whole, one, chunks);
+  grid.chunks = f.max(one, chunks);
 
   Value work = f.mul(f.max(rows, f.constant(8)), sizes.outputColumns * sizes.columns);
   grid.parallel = f.lessThan(f.constant(leastParallelWork), work);
   return grid;
+}
+
+Part emitRowsOfBlock(FunctionEmitter &f, Value rows, Value rowBlocks, Value block) {
+  Value granules = f.ceilDiv(rows, f.constant(rowGranule));
+  auto start = [&](Value index) {
+    return f.min(rows, f.mul(f.div(f.mul(index, granules), rowBlocks), rowGranule));
+  };
+  return {start(block), start(f.add(block, 1))};
+}
+
+Part emitPanelsOfChunk(FunctionEmitter &f, const LinearSizes &sizes, Value chunks, Value chunk) {
+  auto start = [&](Value index) { return f.div(f.mul(index, sizes.panels), chunks); };
+  return {start(chunk), start(f.add(chunk, 1))};
 }
 
 } // namespace kiln::passes

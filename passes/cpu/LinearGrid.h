@@ -20,9 +20,10 @@ struct LinearSizes {
 int64_t linearBlockRows(int64_t blocks, bool decodes);
 
 /// How the launcher cuts the work, in i64 values: tasks are rowBlocks * chunks, the chunks of a row
-/// block one behind the other.
+/// block one behind the other. Both are cut as evenly as granules of rows and panels allow
+/// (rowsOfBlock, panelsOfChunk).
 struct LinearGrid {
-  mlir::Value rowsPerBlock, rowBlocks, panelsPerChunk, chunks;
+  mlir::Value rowBlocks, chunks;
   mlir::Value parallel; // i1: worth waking other threads
 };
 
@@ -30,5 +31,15 @@ struct LinearGrid {
 /// it.
 LinearGrid emitLinearGrid(FunctionEmitter &f, const LinearSizes &sizes, mlir::Value rows,
                           bool wholeRows);
+
+struct Part {
+  mlir::Value first, end;
+};
+/// The rows of a block, whole granules but for the last.
+Part emitRowsOfBlock(FunctionEmitter &f, mlir::Value rows, mlir::Value rowBlocks,
+                     mlir::Value block);
+/// The panels of a chunk.
+Part emitPanelsOfChunk(FunctionEmitter &f, const LinearSizes &sizes, mlir::Value chunks,
+                       mlir::Value chunk);
 
 } // namespace kiln::passes

@@ -15,7 +15,7 @@ namespace {
 /// and a broadcast must fit in the registers: 12 * 2 + 3 of 32, 6 * 2 + 3 of 16. Without FMA a
 /// product takes a register too: 4 * 2 + 4 of 16.
 ArrayRef<int64_t> tiles(const CpuTarget &target) {
-  static constexpr int64_t wide[] = {12, 8, 4, 1}, narrow[] = {6, 4, 1}, noFma[] = {4, 1};
+  static constexpr int64_t wide[] = {12, 8, 6, 4, 1}, narrow[] = {6, 4, 1}, noFma[] = {4, 1};
   if (target.vectorRegisters >= 32)
     return wide;
   return target.fma ? ArrayRef<int64_t>(narrow) : ArrayRef<int64_t>(noFma);
@@ -107,7 +107,7 @@ void emitRows(FunctionEmitter &caller, StringRef name, DType panelType) {
   // the processor does not see that the next one is wanted, so the tiles fetch it, a part each.
   Value blockBytes = f.mul(k, 2 * f.lanes() * sizeBytes(panelType));
   Value aheadBytes = f.ceilDiv(f.constant(2 * f.lanes() * sizeBytes(panelType)),
-                               f.ceilDiv(rows, f.constant(kinds[0])));
+                               f.max(f.constant(1), f.ceilDiv(rows, f.constant(kinds[0]))));
   Value next = f.offsetBytes(panel, blockBytes);
   Value aheadPerRow = f.div(f.mul(k, aheadBytes), f.constant(kinds[0]));
   auto tileAt = [&](Value row, int64_t kind) {
@@ -118,14 +118,36 @@ void emitRows(FunctionEmitter &caller, StringRef name, DType panelType) {
     call(f, tileName(kind), {a, panel, k, c, strideBytes, from, fromStride, ahead, aheadBytes});
   };
   Value whole = f.mul(f.div(rows, f.constant(kinds[0])), kinds[0]);
-  f.loop(f.constant(0), whole, f.constant(kinds[0]), [&](Value row) { tileAt(row, kinds[0]); });
   Value left = f.sub(rows, whole);
+  auto yes = [&](Value condition) -> Value {
+    return arith::ExtUIOp::create(f.b, f.i64(), condition);
+  };
+  // Two of four rows where six and four would compute more rows for nothing.
+  const bool sixes = kinds[0] == 6;
+  if (sixes) {
+    Value few = arith::AndIOp::create(f.b, f.lessThan(f.constant(0), whole),
+                                      arith::AndIOp::create(f.b, f.lessThan(f.constant(0), left),
+                                                            f.lessThan(left, f.constant(3))));
+    whole = f.sub(whole, f.mul(yes(few), 6));
+    f.ifThen(few, [&] { tileAt(whole, 4); });
+    Value done = f.mul(yes(few), 4);
+    f.loop(f.constant(0), whole, f.constant(6), [&](Value row) { tileAt(row, 6); });
+    whole = f.add(whole, done);
+    left = f.sub(rows, whole);
+  } else {
+    f.loop(f.constant(0), whole, f.constant(kinds[0]), [&](Value row) { tileAt(row, kinds[0]); });
+    // The first and the ninth row alone: slow by itself, but faster than three rows for nothing.
+    Value alone = f.equal(f.rem(left, f.constant(8)), f.constant(1));
+    left = f.sub(left, yes(alone));
+    f.ifThen(alone, [&] { tileAt(f.sub(rows, f.constant(1)), 1); });
+  }
   // The smallest tile that holds what is left.
+  ArrayRef<int64_t> rest = sixes ? kinds : kinds.drop_back();
   std::function<void(size_t)> choose = [&](size_t kind) {
-    if (kind + 1 == kinds.size())
-      return tileAt(whole, kinds[kind]);
+    if (kind + 1 == rest.size())
+      return tileAt(whole, rest[kind]);
     f.ifThen(
-        f.lessThan(f.constant(kinds[kind + 1]), left), [&] { tileAt(whole, kinds[kind]); },
+        f.lessThan(f.constant(rest[kind + 1]), left), [&] { tileAt(whole, rest[kind]); },
         [&] { choose(kind + 1); });
   };
   f.ifThen(f.lessThan(f.constant(0), left), [&] { choose(0); });

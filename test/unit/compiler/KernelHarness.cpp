@@ -206,7 +206,7 @@ std::vector<Data> CompiledKernel::pack(const std::vector<Data> &inputs) const {
 }
 
 int CompiledKernel::call(const KilnRuntime &runtime, void *const *buffers, const int64_t *dims,
-                         std::vector<std::byte> &scratch) {
+                         std::span<std::byte> scratch) {
   using Launcher = int32_t(const KilnRuntime *, const int64_t *, void *const *, void *, int64_t);
   auto address = reinterpret_cast<uintptr_t>(scratch.data());
   int64_t stride = int64_t(scratch.size() - 64) / runtime.threads / 64 * 64;

@@ -12,6 +12,7 @@
 #include <array>
 #include <memory>
 #include <random>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -54,7 +55,7 @@ public:
   /// The parts of `run`, for measuring: inputs packed as the kernel wants them, then the call.
   std::vector<Data> pack(const std::vector<Data> &inputs) const;
   int call(const KilnRuntime &runtime, void *const *buffers, const int64_t *dims,
-           std::vector<std::byte> &scratch);
+           std::span<std::byte> scratch);
   /// Bytes of scratch memory for each thread.
   int64_t scratchBytes(const std::vector<int64_t> &dims) const;
 

@@ -2,10 +2,12 @@
 //   kiln-compiler-unit-tests --gtest_also_run_disabled_tests --gtest_filter='KernelSpeed*'
 #include "KernelHarness.h"
 #include "KernelText.h"
+#include "runtime/ThreadPool.h"
 
 #include <cstdio>
 #include <immintrin.h>
 #include <sstream>
+#include <sys/mman.h>
 #include <time.h>
 
 using namespace kiln;
@@ -50,21 +52,43 @@ __attribute__((target("avx2,fma"))) double peak256() {
 }
 double peak(const Target &target) { return target.avx512 ? peak512() : target.fma ? peak256() : 0; }
 
+/// A copy in memory of the kind that the runtime gives out: huge pages for large blocks.
+class Block {
+public:
+  explicit Block(size_t size) : size(size) {
+    constexpr size_t page = size_t{2} << 20;
+    data = static_cast<std::byte *>(std::aligned_alloc(page, (size + page - 1) / page * page));
+    if (size >= page)
+      madvise(data, size, MADV_HUGEPAGE);
+  }
+  explicit Block(const Data &from) : Block(from.bytes.size()) {
+    std::copy(from.bytes.begin(), from.bytes.end(), data);
+  }
+  Block(Block &&other) : data(std::exchange(other.data, nullptr)), size(other.size) {}
+  ~Block() { std::free(data); }
+
+  std::byte *data;
+  size_t size;
+};
+
 /// Seconds of one call, the best of many, warm.
 double bestTime(CompiledKernel &kernel, const std::vector<Data> &inputs, std::vector<Data> &outputs,
                 const std::vector<int64_t> &dims, int threads, double budget = 0.3) {
   std::vector<Data> packed = kernel.pack(inputs);
+  std::vector<Block> blocks;
   std::vector<void *> buffers;
-  for (Data &data : packed)
-    buffers.push_back(data.bytes.data());
-  for (Data &data : outputs)
-    buffers.push_back(data.bytes.data());
-  std::vector<std::byte> scratch(kernel.scratchBytes(dims) * threads + 64);
+  for (const std::vector<Data> &list : {packed, outputs})
+    for (const Data &data : list)
+      buffers.push_back(blocks.emplace_back(data).data);
+  Block scratch(kernel.scratchBytes(dims) * threads + 64);
   TestRuntime runtime(threads, &kernel);
+  runtime.parallelFor = [](const KilnRuntime *self, int64_t tasks, KilnBody body, void *context) {
+    runtime::ThreadPool::instance().parallelFor(tasks, body, context, self->threads);
+  };
   double best = 1e9;
   for (double start = seconds(); seconds() - start < budget;) {
     double before = seconds(threads == 1);
-    kernel.call(runtime, buffers.data(), dims.data(), scratch);
+    kernel.call(runtime, buffers.data(), dims.data(), {scratch.data, scratch.size});
     best = std::min(best, seconds(threads == 1) - before);
   }
   return best;
