@@ -5,10 +5,13 @@
 #include "codegen/cpu/FlatImage.h"
 #include "codegen/cpu/LowerToLLVM.h"
 #include "codegen/cpu/ObjectEmitter.h"
+#include "codegen/gpu/DeviceCode.h"
+#include "codegen/gpu/PtxEmitter.h"
 #include "ir/Import.h"
 #include "ir/KilnDialect.h"
 #include "ir/ShapeRules.h"
 #include "passes/Pipelines.h"
+#include "passes/gpu/GpuTarget.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -54,6 +57,10 @@ public:
         return fail(ErrorKind::value, "no pass \"" + pass + "\" can be switched off; these can: " +
                                           llvm::join(passes::optionalPasses(), ", "));
 
+    if (onDevice() && !passes::gpuTarget(request.chip))
+      return fail(ErrorKind::value,
+                  "unknown chip \"" + request.chip + "\": expected " + passes::gpuChips());
+
     if (request.ranks < 1)
       return fail(ErrorKind::value, std::to_string(request.ranks) + " ranks");
 
@@ -67,24 +74,29 @@ public:
       return false;
 
     passes::PipelineOptions options{target->forPasses(), request.disabledPasses,
-                                    request.int8Activations};
-    for (const passes::Phase &phase : passes::cpuPhases())
+                                    request.int8Activations, request.chip};
+    for (const passes::Phase &phase : onDevice() ? passes::gpuPhases() : passes::cpuPhases())
       if (!runPhase(phase.name, *module, [&](OpPassManager &pm) { phase.build(pm, options); }))
         return false;
     if (!describe(*module, *target))
       return false;
     if (!runPhase("llvm", *module, [](OpPassManager &pm) { addLowerToLLVM(pm); }))
       return false;
+    if (onDevice() && !emitDevice(*module))
+      return false;
     return emit(*module, *target);
   }
 
 private:
+  bool onDevice() const { return !request.chip.empty(); }
+
   static const DialectRegistry &registry() {
     static const DialectRegistry registry = [] {
       DialectRegistry dialects;
       dialects.insert<ir::KilnDialect, func::FuncDialect, arith::ArithDialect, scf::SCFDialect,
                       vector::VectorDialect, LLVM::LLVMDialect>();
       registerLLVMTranslation(dialects);
+      registerGpuTranslation(dialects);
       return dialects;
     }();
     return registry;
@@ -212,6 +224,18 @@ private:
     else
       return std::nullopt;
     return packing;
+  }
+
+  /// The device's part; what stays in the module is the host's.
+  bool emitDevice(ModuleOp module) {
+    llvm::Error error = llvm::Error::success();
+    timed("device code",
+          [&] { error = emitDeviceCode(module, request.architectures, result.artifact.device); });
+    if (error)
+      return fail(ErrorKind::compile, llvm::toString(std::move(error)));
+    if (wants("ptx"))
+      result.stages.emplace_back("ptx", result.artifact.device.ptx);
+    return true;
   }
 
   bool emit(ModuleOp module, const Target &target) {

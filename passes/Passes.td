@@ -401,4 +401,42 @@ def LowerToCpuPass : Pass<"kiln-lower-to-cpu", "::mlir::ModuleOp"> {
                            "::mlir::vector::VectorDialect", "::mlir::LLVM::LLVMDialect"];
 }
 
+def LowerToGpuPass : Pass<"kiln-lower-to-gpu", "::mlir::ModuleOp"> {
+  let summary = "kernels to functions of an accelerator, @main to the entry function";
+  let description = [{
+    As `kiln-lower-to-cpu`, but each launcher works out the sizes of a grid and has the runtime launch
+    what the kernel became in `gpu.module @kernels` (passes/gpu/DeviceKernel.h). `kiln.artifact` says
+    in `device_functions` how each of those is launched.
+
+    Example:
+
+    ```mlir
+    func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
+      %0 = kiln.launch @neg(%x) : (tensor<4xf32>) -> tensor<4xf32>
+      return %0 : tensor<4xf32>
+    }
+    func.func private @neg(%x: tensor<4xf32>) -> tensor<4xf32> attributes {kiln.kernel} {
+      %0 = kiln.neg %x : tensor<4xf32>
+      return %0 : tensor<4xf32>
+    }
+    ```
+
+    becomes, in part
+
+    ```mlir
+    gpu.module @kernels {
+    llvm.func @neg(
+    nvvm.read.ptx.sreg.ctaid.x
+    arith.negf
+    llvm.func private @neg(
+    llvm.func @kiln_entry(
+    llvm.call @neg(
+    ```
+  }];
+  let options = [Option<"chip", "chip", "std::string", "\"sm_80\"", "sm_80, sm_90 or sm_100">];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect",
+                           "::mlir::vector::VectorDialect", "::mlir::LLVM::LLVMDialect",
+                           "::mlir::gpu::GPUDialect", "::mlir::NVVM::NVVMDialect"];
+}
+
 #endif // KILN_PASSES_TD

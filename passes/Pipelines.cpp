@@ -76,7 +76,35 @@ const std::vector<Phase> &cpuPhases() {
   return phases;
 }
 
+const std::vector<Phase> &gpuPhases() {
+  static const std::vector<Phase> phases = [] {
+    std::vector<Phase> phases = cpuPhases();
+    assert(phases.back().name == "lower");
+    phases.back().build = [](OpPassManager &pm, const PipelineOptions &options) {
+      // Kernels to functions of the accelerator, memory planned, the entry written.
+      pm.addPass(createLowerToGpuPass({options.chip}));
+    };
+    return phases;
+  }();
+  return phases;
+}
+
 namespace {
+void addPhases(OpPassManager &pm, const std::vector<Phase> &phases, const PipelineOptions &options,
+               AfterPhase afterPhase) {
+  for (const Phase &phase : phases) {
+    phase.build(pm, options);
+    if (afterPhase)
+      afterPhase(pm, phase);
+  }
+}
+
+struct GpuPipelineOptions : PassPipelineOptions<GpuPipelineOptions> {
+  Option<std::string> chip{*this, "chip", llvm::cl::desc("sm_80, sm_90 or sm_100"),
+                           llvm::cl::init("sm_80")};
+  ListOption<std::string> disable{*this, "disable", llvm::cl::desc("passes to leave out")};
+};
+
 struct CpuPipelineOptions : PassPipelineOptions<CpuPipelineOptions> {
   Option<std::string> target{*this, "target", llvm::cl::desc("x86-64, x86-64-v3 or x86-64-v4"),
                              llvm::cl::init("x86-64-v3")};
@@ -98,11 +126,15 @@ void registerPipelines(AfterPhase afterPhase) {
           pm.addPass(createLowerToCpuPass({options.target}));
         pipeline.int8Activations = options.int8Activations;
         pipeline.disabledPasses.assign(options.disable.begin(), options.disable.end());
-        for (const Phase &phase : cpuPhases()) {
-          phase.build(pm, pipeline);
-          if (afterPhase)
-            afterPhase(pm, phase);
-        }
+        addPhases(pm, cpuPhases(), pipeline, afterPhase);
+      });
+  PassPipelineRegistration<GpuPipelineOptions>(
+      "kiln-gpu-pipeline", "all phases, from the kiln dialect to functions of an accelerator",
+      [afterPhase](OpPassManager &pm, const GpuPipelineOptions &options) {
+        PipelineOptions pipeline;
+        pipeline.chip = options.chip;
+        pipeline.disabledPasses.assign(options.disable.begin(), options.disable.end());
+        addPhases(pm, gpuPhases(), pipeline, afterPhase);
       });
 }
 

@@ -22,6 +22,7 @@ struct PipelineOptions {
   CpuTarget cpu;
   std::vector<std::string> disabledPasses; // "kiln-fuse-epilogue", …
   bool int8Activations = false;            // of linears whose weights stay packed
+  std::string chip = {};                   // of an accelerator; empty: a CPU
   bool isEnabled(std::string_view pass) const;
 };
 
@@ -30,10 +31,12 @@ const std::vector<std::string> &optionalPasses();
 
 /// From the kiln dialect to kernels as loops and vectors, in order.
 const std::vector<Phase> &cpuPhases();
+/// The same for an accelerator: all but the last phase are those of a CPU.
+const std::vector<Phase> &gpuPhases();
 
 /// May add passes of its own behind a phase.
 using AfterPhase = void (*)(mlir::OpPassManager &, const Phase &);
-/// Makes the pipelines known by name: `--kiln-cpu-pipeline`.
+/// Makes the pipelines known by name: `--kiln-cpu-pipeline`, `--kiln-gpu-pipeline`.
 void registerPipelines(AfterPhase afterPhase = nullptr);
 
 } // namespace kiln::passes

@@ -1,6 +1,7 @@
 """lit configuration: every .mlir and .test file below test/{ir,passes,codegen,run} is a test."""
 
 import os
+import shutil
 
 import lit.formats
 
@@ -20,6 +21,12 @@ with open("/proc/cpuinfo") as cpuinfo:
         if line.startswith("flags"):
             config.available_features.update(line.split(":")[1].split())
             break
+# CUDA's assembler, where it is installed: tests that need it are reported as unsupported elsewhere.
+cuda = os.environ.get("CUDA_HOME", "/usr/local/cuda")
+ptxas = shutil.which("ptxas", path=os.pathsep.join([os.path.join(cuda, "bin"), os.environ["PATH"]]))
+if ptxas:
+    config.available_features.add("ptxas")
+    config.substitutions.append((r"(?<![\w/.-])ptxas(?![\w-])", ptxas))
 if os.path.isdir(config.kiln_model_dir):
     config.available_features.add("model")
 

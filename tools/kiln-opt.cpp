@@ -2,6 +2,8 @@
 
 #include "codegen/cpu/CodegenPasses.h"
 #include "codegen/cpu/LowerToLLVM.h"
+#include "codegen/gpu/GpuPasses.h"
+#include "codegen/gpu/PtxEmitter.h"
 #include "ir/KilnDialect.h"
 #include "passes/Passes.h"
 #include "passes/Pipelines.h"
@@ -31,6 +33,7 @@ static void registerDialects(mlir::DialectRegistry &registry) {
                   mlir::vector::VectorDialect>();
   mlir::func::registerInlinerExtension(registry);
   kiln::codegen::registerLLVMTranslation(registry);
+  kiln::codegen::registerGpuTranslation(registry);
   mlir::LLVM::registerInlinerInterface(registry);
 }
 
@@ -53,6 +56,7 @@ static void registerPasses() {
   mlir::registerSCFToControlFlowPass();
   kiln::registerInterpretPass();
   kiln::codegen::registerCodegenPasses();
+  kiln::codegen::registerGpuPasses();
   kiln::passes::registerKilnPasses();
   kiln::passes::registerPipelines(afterPhase);
 }

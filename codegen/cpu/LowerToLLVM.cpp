@@ -58,6 +58,8 @@ struct LowerToLLVMPass : PassWrapper<LowerToLLVMPass, OperationPass<ModuleOp>> {
 
     LLVMConversionTarget target(*context);
     target.addLegalOp<ModuleOp>();
+    // Device code keeps what the backend's own translation knows.
+    target.addLegalDialect("gpu", "nvvm");
     // Kernels cast a function or an index to what it becomes (func.constant to !llvm.ptr).
     target.addLegalOp<UnrealizedConversionCastOp>();
     if (failed(applyFullConversion(getOperation(), target, std::move(patterns))))

@@ -66,11 +66,19 @@ Value narrow(FunctionEmitter &f, Value word) {
 }
 
 Value bfloat16ToFloat(FunctionEmitter &f, Value stored) {
+  if (f.isOnDevice()) {
+    Value half = arith::BitcastOp::create(f.b, like(f.b.getBF16Type(), stored), stored);
+    return arith::ExtFOp::create(f.b, like(f.f32(), stored), half);
+  }
   return Bits{f, widen(f, stored)}.shl(16).asFloat();
 }
 
 /// To nearest even; a NaN stays one (its quiet bit is set).
 Value floatToBFloat16(FunctionEmitter &f, Value x) {
+  if (f.isOnDevice()) { // which has an instruction for it
+    Value half = arith::TruncFOp::create(f.b, like(f.b.getBF16Type(), x), x);
+    return arith::BitcastOp::create(f.b, like(f.b.getI16Type(), x), half);
+  }
   Bits bits = Bits::of(f, x);
   Bits rounded = (bits + bits.c(0x7fff) + (bits.shr(16) & bits.c(1))).shr(16);
   Bits nan = bits.shr(16) | bits.c(0x40);

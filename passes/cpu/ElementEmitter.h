@@ -86,6 +86,19 @@ using ViewEmitter = mlir::Value (*)(ElementEmitter &, FunctionEmitter &, mlir::O
                                     const Coords &);
 ViewEmitter findViewEmitter(llvm::StringRef op);
 
+/// Indices that a kernel reads by, all of which must be in [0, bound).
+struct IndexCheck {
+  mlir::Value indices;
+  Dim bound;
+  int64_t site; // of the artifact
+  mlir::Value emitCount(FunctionEmitter &f) const;
+  /// The index at a flat position, as i64.
+  mlir::Value emitIndex(FunctionEmitter &f, ElementEmitter &elements, mlir::Value position) const;
+};
+/// Those of a kernel in program order, so that an index that is itself gathered comes behind its
+/// own indices. Call it once for each kernel: it numbers the places.
+llvm::SmallVector<IndexCheck> indexChecks(ModuleLowering &lowering, mlir::Block &kernelBody);
+
 /// In a launcher: checks all indices of every gather of the kernel before it runs and fails the
 /// call at the first bad one, so that bodies may read without checks.
 void emitIndexChecks(FunctionEmitter &launcher, mlir::Block &kernelBody);

@@ -25,19 +25,12 @@ std::string describe(Operation *op, int64_t axis) {
          (name == "gather" ? " of table " : " of x ") + table.str();
 }
 
-void emitCheck(FunctionEmitter &f, ElementEmitter &elements, Operation *op, int64_t axis) {
-  Value indices = op->getOperand(1);
-  TensorType type = ElementEmitter::typeOf(indices);
-  Value bound = f.dimValue(indexed(op).shape[axis]);
-  int64_t site = f.lowering.addIndexSite(describe(op, axis), op->getLoc());
-
-  auto indexAt = [&](Value position) {
-    Coords at;
-    at.index = emitRowCoords(f, type.shape.vec(), position);
-    return toIndex(f, elements.emit(indices, at), type.dtype);
-  };
+void emitCheck(FunctionEmitter &f, ElementEmitter &elements, const IndexCheck &check) {
+  int64_t site = check.site;
+  Value bound = f.dimValue(check.bound);
+  auto indexAt = [&](Value position) { return check.emitIndex(f, elements, position); };
+  Value count = check.emitCount(f);
   // Unsigned: a negative index is a huge one. The smallest bad position wins, so go backwards.
-  Value count = emitNumElements(f, type.shape.vec());
   auto bad = f.fold(f.constant(0), count, f.constant(1), f.constant(-1),
                     [&](Value step, ValueRange carried) -> SmallVector<Value> {
                       Value position = f.sub(f.sub(count, step), f.constant(1));
@@ -50,19 +43,41 @@ void emitCheck(FunctionEmitter &f, ElementEmitter &elements, Operation *op, int6
   f.returnIf(failed, /*status=*/1);
 }
 
+IndexCheck makeCheck(ModuleLowering &lowering, Operation *op, int64_t axis) {
+  return {op->getOperand(1), indexed(op).shape[axis],
+          lowering.addIndexSite(describe(op, axis), op->getLoc())};
+}
+
 } // namespace
+
+Value IndexCheck::emitCount(FunctionEmitter &f) const {
+  return emitNumElements(f, ElementEmitter::typeOf(indices).shape.vec());
+}
+
+Value IndexCheck::emitIndex(FunctionEmitter &f, ElementEmitter &elements, Value position) const {
+  TensorType type = ElementEmitter::typeOf(indices);
+  Coords at;
+  at.index = emitRowCoords(f, type.shape.vec(), position);
+  return toIndex(f, elements.emit(indices, at), type.dtype);
+}
+
+SmallVector<IndexCheck> indexChecks(ModuleLowering &lowering, Block &kernelBody) {
+  SmallVector<IndexCheck> checks;
+  for (Operation &op : kernelBody)
+    if (auto gather = dyn_cast<ir::GatherOp>(op))
+      checks.push_back(makeCheck(lowering, gather, static_cast<int64_t>(gather.getAxis())));
+    else if (isa<ir::ScatterOp>(op))
+      checks.push_back(makeCheck(lowering, &op, /*axis=*/0));
+    else if (isa<ir::GatherElementsOp, ir::ScatterElementsOp>(op))
+      checks.push_back(makeCheck(lowering, &op, op.getAttrOfType<IntegerAttr>("axis").getInt()));
+  return checks;
+}
 
 void emitIndexChecks(FunctionEmitter &launcher, Block &kernelBody) {
   ElementEmitter elements(launcher);
   elements.provideArguments(kernelBody);
-  // In program order: an index that is itself gathered is checked after its own indices.
-  for (Operation &op : kernelBody)
-    if (auto gather = dyn_cast<ir::GatherOp>(op))
-      emitCheck(launcher, elements, gather, static_cast<int64_t>(gather.getAxis()));
-    else if (isa<ir::ScatterOp>(op))
-      emitCheck(launcher, elements, &op, /*axis=*/0);
-    else if (isa<ir::GatherElementsOp, ir::ScatterElementsOp>(op))
-      emitCheck(launcher, elements, &op, op.getAttrOfType<IntegerAttr>("axis").getInt());
+  for (const IndexCheck &check : indexChecks(launcher.lowering, kernelBody))
+    emitCheck(launcher, elements, check);
 }
 
 } // namespace kiln::passes

@@ -1,5 +1,8 @@
 #include "passes/cpu/KernelBuilder.h"
 
+#include "passes/gpu/Alignment.h"
+#include "passes/gpu/IndexReport.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -16,10 +19,10 @@ enum Slot : int64_t { runtimeSlot, dimsSlot, argsSlot, scratchSlot, scratchStrid
 constexpr int64_t threadsOffset = 8, parallelForOffset = 16, indexErrorOffset = 24, rankOffset = 40,
                   allReduceOffset = 48, allGatherOffset = 56;
 
-LLVM::LLVMFuncOp createFunction(ModuleLowering &lowering, ImplicitLocOpBuilder &b, StringRef name,
+LLVM::LLVMFuncOp createFunction(Operation *module, ImplicitLocOpBuilder &b, StringRef name,
                                 Type result, ArrayRef<Type> arguments) {
   OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPointToEnd(lowering.module.getBody());
+  b.setInsertionPointToEnd(&module->getRegion(0).front());
   auto type = LLVM::LLVMFunctionType::get(result, arguments);
   auto function = LLVM::LLVMFuncOp::create(b, name, type, LLVM::Linkage::Private);
   function.setDsoLocal(true);
@@ -44,13 +47,14 @@ int64_t ModuleLowering::addIndexSite(std::string message, Location location) {
 }
 
 FunctionEmitter::FunctionEmitter(ModuleLowering &lowering, Location loc)
-    : b(loc, lowering.module.getContext()), lowering(lowering) {}
+    : b(loc, lowering.module.getContext()), lowering(lowering), laneCount(lowering.target.lanes()) {
+}
 
 FunctionEmitter FunctionEmitter::launcher(ModuleLowering &lowering, Location loc, StringRef name) {
   FunctionEmitter f(lowering, loc);
   f.isLauncher = true;
   Type p = f.ptr(), i = f.i64();
-  f.function = createFunction(lowering, f.b, name, f.b.getI32Type(), {p, p, p, p, i});
+  f.function = createFunction(lowering.module, f.b, name, f.b.getI32Type(), {p, p, p, p, i});
   Block *entry = f.function.addEntryBlock(f.b);
   f.b.setInsertionPointToStart(entry);
   f.runtime = entry->getArgument(0);
@@ -67,7 +71,7 @@ FunctionEmitter FunctionEmitter::body(ModuleLowering &lowering, Location loc, St
   FunctionEmitter f(lowering, loc);
   Type p = f.ptr(), i = f.i64();
   Type none = LLVM::LLVMVoidType::get(f.b.getContext());
-  f.function = createFunction(lowering, f.b, (name + ".body").str(), none, {p, i, i, i});
+  f.function = createFunction(lowering.module, f.b, (name + ".body").str(), none, {p, i, i, i});
   Block *entry = f.function.addEntryBlock(f.b);
   f.b.setInsertionPointToStart(entry);
   f.context = entry->getArgument(0);
@@ -90,8 +94,34 @@ FunctionEmitter FunctionEmitter::helper(ModuleLowering &lowering, Location loc, 
                                         ArrayRef<Type> arguments) {
   FunctionEmitter f(lowering, loc);
   Type none = LLVM::LLVMVoidType::get(f.b.getContext());
-  f.function = createFunction(lowering, f.b, name, none, arguments);
+  f.function = createFunction(lowering.module, f.b, name, none, arguments);
   f.b.setInsertionPointToStart(f.function.addEntryBlock(f.b));
+  return f;
+}
+
+FunctionEmitter FunctionEmitter::device(ModuleLowering &lowering, Location loc, StringRef name,
+                                        unsigned buffers, ArrayRef<Type> extras, int64_t lanes) {
+  FunctionEmitter f(lowering, loc);
+  f.laneCount = lanes;
+  SmallVector<Type> types(buffers, f.ptr());
+  types.append(lowering.symbols.size() + 1, f.i64()); // and the rank
+  types.push_back(f.ptr());                           // the index record
+  llvm::append_range(types, extras);
+  Type none = LLVM::LLVMVoidType::get(f.b.getContext());
+  f.function = createFunction(lowering.deviceModule, f.b, name, none, types);
+  f.function.setLinkage(LLVM::Linkage::External);
+  Block *entry = f.function.addEntryBlock(f.b);
+  f.b.setInsertionPointToStart(entry);
+  unsigned next = 0;
+  auto take = [&] { return entry->getArgument(next++); };
+  for (unsigned i = 0; i < buffers; ++i)
+    f.buffers[i] = take();
+  for (unsigned i = 0; i < lowering.symbols.size(); ++i)
+    f.symbolValues[i] = take();
+  f.runtimeFields[rankOffset / 8] = take();
+  f.indexRecord = take();
+  while (next < types.size())
+    f.extras.push_back(take());
   return f;
 }
 
@@ -174,6 +204,8 @@ Value FunctionEmitter::dimValue(const Dim &dim) {
 
 Value FunctionEmitter::loadOnce(std::map<unsigned, Value> &cache, Value table, unsigned index,
                                 Type type) {
+  if (auto known = cache.find(index); known != cache.end())
+    return known->second;
   if (!prologueEnd)
     return load(type, offset(table, constant(index), 8));
   Value &value = cache[index];
@@ -209,12 +241,18 @@ static unsigned elementAlignment(Type type) {
   return std::max(1u, element.getIntOrFloatBitWidth() / 8);
 }
 
+/// An accelerator loads a vector at once only where it is aligned as a whole.
+static unsigned alignmentAt(const FunctionEmitter &f, Type type, Value pointer) {
+  unsigned least = elementAlignment(type);
+  return f.isOnDevice() && isa<VectorType>(type) ? std::max(least, knownAlignment(pointer)) : least;
+}
+
 Value FunctionEmitter::load(Type type, Value pointer) {
-  return LLVM::LoadOp::create(b, type, pointer, elementAlignment(type));
+  return LLVM::LoadOp::create(b, type, pointer, alignmentAt(*this, type, pointer));
 }
 
 void FunctionEmitter::store(Value value, Value pointer) {
-  LLVM::StoreOp::create(b, value, pointer, elementAlignment(value.getType()));
+  LLVM::StoreOp::create(b, value, pointer, alignmentAt(*this, value.getType(), pointer));
 }
 
 Value FunctionEmitter::maskedLoad(VectorType type, Value pointer, Value mask) {
@@ -359,7 +397,16 @@ void FunctionEmitter::allGather(Value in, Value out, Value outer, Value innerByt
   LLVM::CallOp::create(b, type, ValueRange{function, runtime, in, out, outer, innerBytes});
 }
 
+Value FunctionEmitter::safeIndex(Value index, Value bound) {
+  if (!isOnDevice())
+    return index;
+  Value inside = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, index, bound);
+  return arith::SelectOp::create(b, inside, index, constant(0));
+}
+
 void FunctionEmitter::reportIndex(int64_t site, Value index, Value position, Value bound) {
+  if (isOnDevice())
+    return emitDeviceIndexReport(*this, site, index, position, bound);
   Value report = load(ptr(), offsetBytes(runtime, constant(indexErrorOffset)));
   Type none = LLVM::LLVMVoidType::get(b.getContext());
   auto type = LLVM::LLVMFunctionType::get(none, {ptr(), i64(), i64(), i64(), i64()});

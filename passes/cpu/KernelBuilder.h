@@ -15,9 +15,19 @@
 
 namespace kiln::passes {
 
+/// A function that runs on an accelerator, by its number in the artifact.
+struct DeviceFunction {
+  std::string name;
+  int64_t threads = 0;     // of a block
+  int64_t sharedBytes = 0; // dynamic
+  int64_t parameters = 0;
+};
+
 /// State shared by all kernels of a module while it is lowered.
 struct ModuleLowering {
   mlir::ModuleOp module;
+  mlir::Operation *deviceModule = nullptr; // holds what runs on an accelerator; null: nothing does
+  std::vector<DeviceFunction> deviceFunctions;
   CpuTarget target;
   bool int8Activations = false;     // of linears whose weights stay packed
   std::vector<std::string> symbols; // order of the entry's dims
@@ -46,6 +56,8 @@ public:
 
   mlir::Value runtime, dims, args, scratchBase, scratchStride;
   mlir::Value context, begin, end, worker; // bodies only
+  mlir::Value indexRecord;                 // on a device: a KilnIndexRecord
+  llvm::SmallVector<mlir::Value> extras;   // on a device: the last parameters
 
   /// Start the function and leave the builder inside it. `finish` ends it with its return.
   static FunctionEmitter launcher(ModuleLowering &lowering, mlir::Location loc,
@@ -54,16 +66,20 @@ public:
   /// Any other private function: `void`, with these argument types.
   static FunctionEmitter helper(ModuleLowering &lowering, mlir::Location loc, llvm::StringRef name,
                                 mlir::ArrayRef<mlir::Type> arguments);
+  /// A function that runs on an accelerator, `void`. Its parameters, of 8 bytes each: `buffers`
+  /// addresses, the module's symbols, the rank, the index record, then those of types `extras`.
+  /// Vectors have `lanes` elements.
+  static FunctionEmitter device(ModuleLowering &lowering, mlir::Location loc, llvm::StringRef name,
+                                unsigned buffers, mlir::ArrayRef<mlir::Type> extras, int64_t lanes);
   void finish();
+  bool isOnDevice() const { return static_cast<bool>(indexRecord); }
 
   // Types.
   mlir::Type i64() { return b.getI64Type(); }
   mlir::Type f32() { return b.getF32Type(); }
   mlir::Type ptr() { return mlir::LLVM::LLVMPointerType::get(b.getContext()); }
-  mlir::VectorType vec(mlir::Type element) {
-    return mlir::VectorType::get({lowering.target.lanes()}, element);
-  }
-  int64_t lanes() const { return lowering.target.lanes(); }
+  mlir::VectorType vec(mlir::Type element) { return mlir::VectorType::get({lanes()}, element); }
+  int64_t lanes() const { return laneCount; }
 
   // Integers (i64).
   mlir::Value constant(int64_t value);
@@ -136,6 +152,9 @@ public:
   /// rt->allReduce and rt->allGather (in the entry).
   void allReduce(mlir::Value in, mlir::Value out, mlir::Value count, DType dtype);
   void allGather(mlir::Value in, mlir::Value out, mlir::Value outer, mlir::Value innerBytes);
+  /// An index that is safe to read at: on a CPU as it is, for all are checked before; on a device,
+  /// where they are checked meanwhile, 0 in the place of one outside [0, bound).
+  mlir::Value safeIndex(mlir::Value index, mlir::Value bound);
   /// Reports a bad index through rt->indexError.
   void reportIndex(int64_t site, mlir::Value index, mlir::Value position, mlir::Value bound);
   /// In a launcher, at the top level only: return `status` now where `condition` (i1) holds.
@@ -144,6 +163,7 @@ public:
 private:
   FunctionEmitter(ModuleLowering &lowering, mlir::Location loc);
   bool isLauncher = false;
+  int64_t laneCount;
   /// In bodies: loads of buffer pointers and dims go here, once each. LLVM could not take them out
   /// of loops itself, as stores might change them for all it knows.
   mlir::Operation *prologueEnd = nullptr;

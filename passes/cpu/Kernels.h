@@ -23,6 +23,12 @@ using KernelEmitter = mlir::LogicalResult (*)(ModuleLowering &, Kernel &);
 /// Kernels.cpp's table, one line each.
 KernelEmitter findKernelEmitter(mlir::Operation *anchor);
 
+/// Whether every operand of a kernel without an anchor has the result's shape or one element, and
+/// no operation moves elements: then the result is one long row.
+bool isFlat(Kernel &kernel, const Shape &shape);
+/// Operands of a flat kernel: at the flat position, which is the coordinate of the last axis.
+void provideFlat(ElementEmitter &elements, FunctionEmitter &f, Kernel &kernel);
+
 /// The coordinates of row number `row` of a tensor's outer dims.
 llvm::SmallVector<mlir::Value> emitRowCoords(FunctionEmitter &f, mlir::ArrayRef<Dim> outer,
                                              mlir::Value row);

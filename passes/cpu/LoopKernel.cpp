@@ -11,8 +11,8 @@ namespace {
 // worth waking a thread (about 10 us of streaming).
 constexpr int64_t taskColumns = 8192, parallelElements = 65536;
 
-/// Whether every operand has the result's shape or one element, and no operation moves elements:
-/// then the result is one long row.
+} // namespace
+
 bool isFlat(Kernel &kernel, const Shape &shape) {
   for (BlockArgument argument : kernel.body().getArguments()) {
     Shape operand = ElementEmitter::typeOf(argument).shape;
@@ -30,7 +30,6 @@ bool isFlat(Kernel &kernel, const Shape &shape) {
   return shape.rank() > 0;
 }
 
-/// Operands of a flat kernel: at the flat position, which is the coordinate of the last axis.
 void provideFlat(ElementEmitter &elements, FunctionEmitter &f, Kernel &kernel) {
   for (BlockArgument argument : kernel.body().getArguments()) {
     TensorType type = ElementEmitter::typeOf(argument);
@@ -48,8 +47,6 @@ void provideFlat(ElementEmitter &elements, FunctionEmitter &f, Kernel &kernel) {
     });
   }
 }
-
-} // namespace
 
 SmallVector<Value> emitRowCoords(FunctionEmitter &f, ArrayRef<Dim> outer, Value row) {
   SmallVector<Value> index(outer.size());

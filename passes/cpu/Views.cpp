@@ -6,6 +6,8 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "llvm/ADT/StringMap.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/xxhash.h"
 
 using namespace mlir;
 
@@ -23,14 +25,24 @@ ArrayRef<int64_t> integersOf(Operation *op, StringRef attribute) {
 
 Value emitLanes(FunctionEmitter &f, Value tensor, const Coords &at,
                 llvm::function_ref<Value(const Coords &)> scalar) {
+  auto coordsOf = [&](Value lane) {
+    Coords one;
+    one.index = at.index;
+    one.index[at.laneAxis] = f.add(at.index[at.laneAxis], f.mul(lane, at.laneStep));
+    return one;
+  };
+  if (f.isOnDevice()) { // few lanes, and no registers by number
+    SmallVector<Value> lanes;
+    for (int64_t lane = 0; lane < f.lanes(); ++lane)
+      lanes.push_back(scalar(coordsOf(f.constant(lane))));
+    return vector::FromElementsOp::create(f.b, f.vec(lanes[0].getType()), lanes);
+  }
   Type element = computeType(f, ElementEmitter::typeOf(tensor).dtype);
   Value init = arith::ConstantOp::create(f.b, f.b.getZeroAttr(f.vec(element)));
   auto lanes =
       f.fold(f.constant(0), f.constant(f.lanes()), f.constant(1), init,
              [&](Value lane, ValueRange carried) -> SmallVector<Value> {
-               Coords one;
-               one.index = at.index;
-               one.index[at.laneAxis] = f.add(at.index[at.laneAxis], f.mul(lane, at.laneStep));
+               Coords one = coordsOf(lane);
                Value index = arith::IndexCastOp::create(f.b, f.b.getIndexType(), lane);
                auto insert = [&] {
                  return vector::InsertOp::create(f.b, scalar(one), carried[0], OpFoldResult(index));
@@ -252,6 +264,8 @@ Value emitGatherOp(ElementEmitter &elements, FunctionEmitter &f, Operation *op, 
     row = f.sub(row, f.mul(f.rank(), rows));
     isHere = arith::CmpIOp::create(f.b, arith::CmpIPredicate::ult, row, rows);
     row = arith::SelectOp::create(f.b, isHere, row, f.constant(0));
+  } else {
+    row = f.safeIndex(row, f.dimValue(ElementEmitter::typeOf(table).shape[axis]));
   }
   Coords inner = at;
   inner.index.assign(at.index.begin(), at.index.begin() + axis);
@@ -284,8 +298,9 @@ Value emitGatherElements(ElementEmitter &elements, FunctionEmitter &f, Operation
     return emitLanes(f, x, at,
                      [&](const Coords &one) { return emitGatherElements(elements, f, op, one); });
   Coords inner = at;
-  inner.index[op->getAttrOfType<IntegerAttr>("axis").getInt()] =
-      toIndex(f, elements.emit(indices, at), ElementEmitter::typeOf(indices).dtype);
+  int64_t axis = op->getAttrOfType<IntegerAttr>("axis").getInt();
+  Value index = toIndex(f, elements.emit(indices, at), ElementEmitter::typeOf(indices).dtype);
+  inner.index[axis] = f.safeIndex(index, f.dimValue(ElementEmitter::typeOf(x).shape[axis]));
   return elements.emit(x, inner);
 }
 
@@ -355,10 +370,15 @@ Value emitConstant(ElementEmitter &elements, FunctionEmitter &f, Operation *op, 
   // More than one element: a table in the image's read-only data.
   auto tensor = RankedTensorType::get({count}, integer);
   auto contents = DenseElementsAttr::get(tensor, items);
-  std::string name = ("constant." + Twine(llvm::hash_value(contents.getAsOpaquePointer()))).str();
-  if (!f.lowering.module.lookupSymbol(name)) {
+  // By its contents, so that equal modules have equal text.
+  auto raw = contents.getRawData();
+  uint64_t hash =
+      llvm::xxh3_64bits(ArrayRef(reinterpret_cast<const uint8_t *>(raw.data()), raw.size()));
+  std::string name = llvm::formatv("constant_{0}x{1}_{2:x-16}", count, integer, hash);
+  Operation *module = f.isOnDevice() ? f.lowering.deviceModule : f.lowering.module.getOperation();
+  if (!SymbolTable::lookupSymbolIn(module, name)) {
     OpBuilder::InsertionGuard guard(f.b);
-    f.b.setInsertionPointToStart(f.lowering.module.getBody());
+    f.b.setInsertionPointToStart(&module->getRegion(0).front());
     auto global = LLVM::GlobalOp::create(f.b, LLVM::LLVMArrayType::get(integer, count),
                                          /*isConstant=*/true, LLVM::Linkage::Private, name,
                                          contents, /*alignment=*/64);

@@ -1,0 +1,73 @@
+#include "passes/gpu/DeviceOps.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+
+using namespace mlir;
+
+namespace kiln::passes::device {
+namespace {
+
+template <class X, class Y, class Z> Value readRegister(FunctionEmitter &f, Axis axis) {
+  Type i32 = f.b.getI32Type();
+  auto read = [&]() -> Value {
+    switch (axis) {
+    case Axis::x:
+      return X::create(f.b, i32);
+    case Axis::y:
+      return Y::create(f.b, i32);
+    case Axis::z:
+      return Z::create(f.b, i32);
+    }
+    llvm_unreachable("all axes are above");
+  };
+  return arith::ExtUIOp::create(f.b, f.i64(), read());
+}
+
+} // namespace
+
+Operation *createModule(ModuleOp module, StringRef name) {
+  OpBuilder b = OpBuilder::atBlockEnd(module.getBody());
+  return gpu::GPUModuleOp::create(b, module.getLoc(), name);
+}
+
+void markKernel(LLVM::LLVMFuncOp function, int64_t threads) {
+  Builder b(function.getContext());
+  function->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(), b.getUnitAttr());
+  function->setAttr(NVVM::NVVMDialect::getMaxntidAttrName(),
+                    b.getDenseI32ArrayAttr({static_cast<int32_t>(threads)}));
+}
+
+Value threadId(FunctionEmitter &f) {
+  return readRegister<NVVM::ThreadIdXOp, NVVM::ThreadIdYOp, NVVM::ThreadIdZOp>(f, Axis::x);
+}
+
+Value blockId(FunctionEmitter &f, Axis axis) {
+  return readRegister<NVVM::BlockIdXOp, NVVM::BlockIdYOp, NVVM::BlockIdZOp>(f, axis);
+}
+
+Value gridSize(FunctionEmitter &f, Axis axis) {
+  return readRegister<NVVM::GridDimXOp, NVVM::GridDimYOp, NVVM::GridDimZOp>(f, axis);
+}
+
+void barrier(FunctionEmitter &f) { NVVM::Barrier0Op::create(f.b); }
+
+Value shuffleXor(FunctionEmitter &f, Value value, int32_t mask) {
+  Type type = value.getType();
+  auto i32 = [&](int32_t number) { return arith::ConstantIntOp::create(f.b, number, 32); };
+  if (type.getIntOrFloatBitWidth() == 64) { // in halves
+    Type pair = VectorType::get({2}, f.b.getI32Type());
+    Value halves = LLVM::BitcastOp::create(f.b, pair, value);
+    Value result = LLVM::PoisonOp::create(f.b, pair);
+    for (int32_t half = 0; half < 2; ++half) {
+      Value part = LLVM::ExtractElementOp::create(f.b, halves, i32(half));
+      result = LLVM::InsertElementOp::create(f.b, result, shuffleXor(f, part, mask), i32(half));
+    }
+    return LLVM::BitcastOp::create(f.b, type, result);
+  }
+  return NVVM::ShflOp::create(f.b, type, i32(-1), value, i32(mask), i32(31), NVVM::ShflKind::bfly,
+                              /*return_value_and_is_valid=*/UnitAttr());
+}
+
+} // namespace kiln::passes::device

@@ -1,0 +1,26 @@
+#pragma once
+
+#include "passes/cpu/KernelBuilder.h"
+
+/// What only accelerators have, as operations of the gpu and nvvm dialects. All numbers are i64.
+namespace kiln::passes::device {
+
+enum class Axis { x, y, z };
+
+/// An empty `gpu.module @name` at the end of the module.
+mlir::Operation *createModule(mlir::ModuleOp module, llvm::StringRef name);
+/// Makes a function of the module one that can be launched, with blocks of so many threads.
+void markKernel(mlir::LLVM::LLVMFuncOp function, int64_t threads);
+
+/// Of this thread within its block, at most `threads`; of its block.
+mlir::Value threadId(FunctionEmitter &f);
+mlir::Value blockId(FunctionEmitter &f, Axis axis);
+mlir::Value gridSize(FunctionEmitter &f, Axis axis);
+
+/// All threads of the block wait for each other; what they wrote to shared memory is seen.
+void barrier(FunctionEmitter &f);
+/// The value that the thread of this warp whose number differs in the bits `mask` gives: f32, i32
+/// or i64.
+mlir::Value shuffleXor(FunctionEmitter &f, mlir::Value value, int32_t mask);
+
+} // namespace kiln::passes::device
