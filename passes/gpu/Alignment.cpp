@@ -54,8 +54,10 @@ unsigned knownDivisor(Value value) {
 unsigned knownAlignment(Value pointer) {
   if (isa<BlockArgument>(pointer))
     return bufferAlignment;
-  if (isa<LLVM::AddressOfOp>(pointer.getDefiningOp())) // constants
+  if (isa<LLVM::AddressOfOp>(pointer.getDefiningOp())) // constants, shared arrays
     return bufferAlignment;
+  if (auto cast = pointer.getDefiningOp<LLVM::AddrSpaceCastOp>())
+    return knownAlignment(cast.getArg());
   if (auto element = pointer.getDefiningOp<LLVM::GEPOp>()) {
     unsigned bytes = std::max(1u, element.getElemType().getIntOrFloatBitWidth() / 8);
     if (element.getDynamicIndices().size() != 1)

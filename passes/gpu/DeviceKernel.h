@@ -44,7 +44,13 @@ mlir::Value emitReadsNothing(FunctionEmitter &launcher, mlir::ArrayRef<IndexChec
 mlir::Value emitGlobalThread(FunctionEmitter &f, int64_t blockThreads);
 mlir::Value emitGlobalThreads(FunctionEmitter &f, int64_t blockThreads);
 
+/// How many elements of a row, of `columns`, a thread takes at once: as many as make 16 bytes of
+/// the widest dtype of the kernel, where rows are made of so many and what is read is in the order
+/// of what is written; else 1.
+int64_t chooseDeviceLanes(Kernel &kernel, const Dim &columns, bool flat);
+
 mlir::LogicalResult emitDeviceLoop(ModuleLowering &lowering, Kernel &kernel); // LoopKernel.cpp
+mlir::LogicalResult emitDeviceRows(ModuleLowering &lowering, Kernel &kernel); // RowKernel.cpp
 
 /// The emitter for an anchor on an accelerator; null if there is none.
 KernelEmitter findDeviceEmitter(mlir::Operation *anchor);

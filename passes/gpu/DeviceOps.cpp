@@ -53,8 +53,27 @@ Value gridSize(FunctionEmitter &f, Axis axis) {
 
 void barrier(FunctionEmitter &f) { NVVM::Barrier0Op::create(f.b); }
 
+Value sharedArray(FunctionEmitter &f, StringRef name, int64_t bytes) {
+  constexpr unsigned shared = 3; // NVPTX's address space
+  if (!SymbolTable::lookupSymbolIn(f.lowering.deviceModule, name)) {
+    OpBuilder::InsertionGuard guard(f.b);
+    f.b.setInsertionPointToStart(&f.lowering.deviceModule->getRegion(0).front());
+    auto type = LLVM::LLVMArrayType::get(f.b.getI8Type(), bytes);
+    LLVM::GlobalOp::create(f.b, type, /*isConstant=*/false, LLVM::Linkage::Internal, name,
+                           Attribute(), /*alignment=*/16, shared);
+  }
+  Type pointer = LLVM::LLVMPointerType::get(f.b.getContext(), shared);
+  Value address = LLVM::AddressOfOp::create(f.b, pointer, name);
+  return LLVM::AddrSpaceCastOp::create(f.b, f.ptr(), address);
+}
+
 Value shuffleXor(FunctionEmitter &f, Value value, int32_t mask) {
   Type type = value.getType();
+  if (unsigned bits = type.getIntOrFloatBitWidth(); bits < 32) {
+    assert(isa<IntegerType>(type) && "16-bit floats are computed in 32 bits");
+    Value wide = arith::ExtUIOp::create(f.b, f.b.getI32Type(), value);
+    return arith::TruncIOp::create(f.b, type, shuffleXor(f, wide, mask));
+  }
   auto i32 = [&](int32_t number) { return arith::ConstantIntOp::create(f.b, number, 32); };
   if (type.getIntOrFloatBitWidth() == 64) { // in halves
     Type pair = VectorType::get({2}, f.b.getI32Type());

@@ -19,8 +19,11 @@ mlir::Value gridSize(FunctionEmitter &f, Axis axis);
 
 /// All threads of the block wait for each other; what they wrote to shared memory is seen.
 void barrier(FunctionEmitter &f);
-/// The value that the thread of this warp whose number differs in the bits `mask` gives: f32, i32
-/// or i64.
+/// An array in the shared memory of the block, uninitialised and aligned to 16 bytes: its generic
+/// address. Of one `name` there is one in the module.
+mlir::Value sharedArray(FunctionEmitter &f, llvm::StringRef name, int64_t bytes);
+/// The value that the thread of this warp whose number differs in the bits `mask` gives: an integer
+/// or float of at most 64 bits.
 mlir::Value shuffleXor(FunctionEmitter &f, mlir::Value value, int32_t mask);
 
 } // namespace kiln::passes::device
