@@ -24,6 +24,8 @@ constexpr int64_t leastWholeRows = 36, wholeRowFactor = 3;
 /// Columns of a chunk, at least: each chunk may copy its rows of x anew, at about 0.15 cycles an
 /// element, while the product takes 1/16 to 1/32 cycle for each element and column.
 constexpr int64_t leastChunkColumns = 64;
+/// Blocks of rows are multiples of this but for the last: what tiles take without rows for nothing.
+constexpr int64_t evenRows = 4;
 /// Multiplications (about 3 microseconds of them) below which handing out tasks costs more than it
 /// gives; a row counts as at least 8, as products of few rows wait for memory.
 constexpr int64_t leastParallelWork = 1 << 17;
@@ -81,9 +83,9 @@ LinearGrid emitLinearGrid(FunctionEmitter &f, const LinearSizes &sizes, Value ro
 }
 
 Part emitRowsOfBlock(FunctionEmitter &f, Value rows, Value rowBlocks, Value block) {
-  Value granules = f.ceilDiv(rows, f.constant(rowGranule));
+  Value granules = f.ceilDiv(rows, f.constant(evenRows));
   auto start = [&](Value index) {
-    return f.min(rows, f.mul(f.div(f.mul(index, granules), rowBlocks), rowGranule));
+    return f.min(rows, f.mul(f.div(f.mul(index, granules), rowBlocks), evenRows));
   };
   return {start(block), start(f.add(block, 1))};
 }

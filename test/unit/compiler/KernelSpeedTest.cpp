@@ -144,7 +144,10 @@ INSTANTIATE_TEST_SUITE_P(All, KernelSpeedOf,
                          });
 
 // The kernels of a sentence encoder: hidden 384, 12 heads of 32, 1536 in the middle.
-TEST(KernelSpeed, DISABLED_encoder) {
+class KernelSpeed : public testing::TestWithParam<Target> {};
+
+TEST_P(KernelSpeed, DISABLED_encoder) {
+  const Target &target = GetParam();
   const std::string row = tensorType("f32", {"b", "s", "384"});
   const std::string wide = tensorType("f32", {"b", "s", "1536"});
   const std::string heads = tensorType("f32", {"b", "s", "12", "32"});
@@ -205,37 +208,39 @@ TEST(KernelSpeed, DISABLED_encoder) {
     kernels.emplace_back(norm ? "linear, add, layer_norm" : "linear, gelu", t.finish(y));
   }
   const double flops[] = {2. * 384 * 384 * 3, 0, 2. * 384 * 1536, 2. * 384 * 1536};
-  for (const Target &target : Target::allOnHost())
-    for (size_t which = 0; which < kernels.size(); ++which) {
-      CompiledKernel kernel(kernels[which].second, target);
-      for (auto [batch, length] : {std::pair<int64_t, int64_t>{1, 16}, {1, 128}, {32, 128}}) {
-        std::vector<Data> inputs, outputs;
-        bool isOutput = false;
-        for (std::vector<int64_t> shape : shapes[which]) {
-          if (shape.empty()) {
-            isOutput = true;
-            continue;
-          }
-          for (int64_t &size : shape)
-            size = size == -1 ? batch : size == -2 ? length : size;
-          bool mask = shape.size() == 4 && shape[1] == 1;
-          Data data = mask ? Data::randomIntegers(DType::boolean, shape, 1, 1, 2)
-                           : Data::random(DType::float32, shape, 1);
-          (isOutput ? outputs : inputs).push_back(std::move(data));
+  for (size_t which = 0; which < kernels.size(); ++which) {
+    CompiledKernel kernel(kernels[which].second, target);
+    for (auto [batch, length] : {std::pair<int64_t, int64_t>{1, 16}, {1, 128}, {8, 128}}) {
+      std::vector<Data> inputs, outputs;
+      bool isOutput = false;
+      for (std::vector<int64_t> shape : shapes[which]) {
+        if (shape.empty()) {
+          isOutput = true;
+          continue;
         }
-        double work =
-            flops[which] ? flops[which] * batch * length : 4. * batch * length * length * 384;
-        double top = peak(target);
-        for (int threads : {1, 2}) {
-          double time = bestTime(kernel, inputs, outputs, {batch, length}, threads, 0.2);
-          std::printf(
-              "%-10s %-24s %2ldx%-3ld %d threads: %7.1f us, %6.1f GFLOP/s (%3.0f %% of peak "
-              "%.0f); compiled in %.1f ms\n",
-              target.name.c_str(), kernels[which].first.c_str(), batch, length, threads, time * 1e6,
-              work / time / 1e9, 100 * work / time / 1e9 / top / threads, top, kernel.compileMs);
-        }
+        for (int64_t &size : shape)
+          size = size == -1 ? batch : size == -2 ? length : size;
+        bool mask = shape.size() == 4 && shape[1] == 1;
+        Data data = mask ? Data::randomIntegers(DType::boolean, shape, 1, 1, 2)
+                         : Data::random(DType::float32, shape, 1);
+        (isOutput ? outputs : inputs).push_back(std::move(data));
+      }
+      double work =
+          flops[which] ? flops[which] * batch * length : 4. * batch * length * length * 384;
+      double top = peak(target);
+      for (int threads : {1, 2}) {
+        double time = bestTime(kernel, inputs, outputs, {batch, length}, threads, 0.2);
+        std::printf("%-10s %-24s %2ldx%-3ld %d threads: %7.1f us, %6.1f GFLOP/s (%3.0f %% of peak "
+                    "%.0f); compiled in %.1f ms\n",
+                    target.name.c_str(), kernels[which].first.c_str(), batch, length, threads,
+                    time * 1e6, work / time / 1e9, 100 * work / time / 1e9 / top / threads, top,
+                    kernel.compileMs);
       }
     }
+  }
 }
+
+INSTANTIATE_TEST_SUITE_P(All, KernelSpeed, testing::ValuesIn(Target::allOnHost()),
+                         [](const auto &info) { return targetTestName(info.param); });
 
 } // namespace
