@@ -224,17 +224,30 @@ private:
       Value source = f.offset(f.buffer(cast<BlockArgument>(weight).getArgNumber()),
                               f.mul(panel, sizes.columns * width), sizeBytes(dtype));
       Value target = f.offset(strip, f.constant(int64_t(slot) * stripStride), 4);
-      f.loop(f.constant(0), f.constant(sizes.blocks), f.constant(1), [&](Value block) {
-        Value first = f.mul(block, productBlock);
-        emitProduct(f, dtype,
-                    {.a = f.offset(a, f.mul(block, blockStride), 4),
-                     .b = f.offset(source, f.mul(first, width), sizeBytes(dtype)),
-                     .c = target,
-                     .k = f.min(f.constant(productBlock), f.sub(f.constant(sizes.columns), first)),
-                     .strideC = f.constant(width),
-                     .accumulate = block,
-                     .rows = blockRows});
-      });
+      auto product = [&](bool half) {
+        f.loop(f.constant(0), f.constant(sizes.blocks), f.constant(1), [&](Value block) {
+          Value first = f.mul(block, productBlock);
+          emitProduct(
+              f, dtype,
+              {.a = f.offset(a, f.mul(block, blockStride), 4),
+               .b = f.offset(source, f.mul(first, width), sizeBytes(dtype)),
+               .c = target,
+               .k = f.min(f.constant(productBlock), f.sub(f.constant(sizes.columns), first)),
+               .strideC = f.constant(width),
+               .accumulate = block,
+               .rows = blockRows},
+              half);
+        });
+      };
+      // The last panel may have columns in its first half alone.
+      const int64_t inLast = columnsOf(group) % width;
+      const bool halfLast = inLast > 0 && inLast <= width / 2;
+      if (halfLast && panelsOf(group) > 1)
+        f.ifThen(
+            f.equal(panel, f.constant(panelsOf(group) - 1)), [&] { product(true); },
+            [&] { product(false); });
+      else
+        product(halfLast);
     }
     emitEpilogue(f, group, strip, firstRow, blockRows, panel);
   }

@@ -17,6 +17,8 @@ constexpr int64_t decodingBlockBytes = 2048 * 1024;
 constexpr int64_t mostRows = 120;
 /// Tasks for each thread: enough to share evenly, and threads are slowed by strangers.
 constexpr int64_t tasksPerThread = 8;
+/// The same where columns are too few for that and row blocks get shorter than they need be.
+constexpr int64_t leastTasksPerThread = 4;
 /// Tasks of whole rows have at least as many rows as keep the weights, read once for each task,
 /// within the bandwidth of the outer caches (36 rows: 2 bytes a cycle), and three times the tasks,
 /// as they cannot be cut further.
@@ -59,14 +61,16 @@ LinearGrid emitLinearGrid(FunctionEmitter &f, const LinearSizes &sizes, Value ro
     Value blocks = f.min(f.div(rows, f.constant(leastWholeRows)), f.mul(wanted, wholeRowFactor));
     grid.rowBlocks = choose(whole, f.max(grid.rowBlocks, blocks), grid.rowBlocks);
   }
+  const int64_t most = std::max<int64_t>(
+      1, sizes.panels / std::max<int64_t>(1, leastChunkColumns / sizes.panelWidth));
+  Value least = f.ceilDiv(f.mul(threads, leastTasksPerThread), f.constant(most));
+  grid.rowBlocks = choose(several, f.max(grid.rowBlocks, least), grid.rowBlocks);
   // Where rows alone make enough tasks: an equal number for each thread.
   Value granules = f.max(one, f.ceilDiv(rows, f.constant(rowGranule)));
   grid.rowBlocks =
       choose(f.lessThan(grid.rowBlocks, wanted), grid.rowBlocks, forAllThreads(grid.rowBlocks));
   grid.rowBlocks = f.min(grid.rowBlocks, granules);
 
-  const int64_t most = std::max<int64_t>(
-      1, sizes.panels / std::max<int64_t>(1, leastChunkColumns / sizes.panelWidth));
   Value mostForAll = f.mul(f.div(f.constant(most), threads), threads);
   mostForAll = choose(f.lessThan(f.constant(0), mostForAll), mostForAll, f.constant(most));
   Value uneven = f.lessThan(f.constant(0), f.rem(grid.rowBlocks, threads));

@@ -42,8 +42,10 @@ Value emitZeros(FunctionEmitter &f) {
 
 /// C = from + A @ B for a fixed number of rows: all of C's tile in registers over the loop on k.
 /// One way to end, whether the sums are added to something or not, as code costs compile time.
-/// Fetches a line at `ahead` for each k, `aheadBytes` further each time.
-void emitTile(FunctionEmitter &caller, StringRef name, int64_t rows, DType panelType) {
+/// Fetches a line at `ahead` for each k, `aheadBytes` further each time. `vectors`: columns to
+/// compute.
+void emitTile(FunctionEmitter &caller, StringRef name, int64_t rows, DType panelType,
+              int64_t vectors) {
   ModuleLowering &lowering = caller.lowering;
   Type p = caller.ptr(), i = caller.i64();
   auto f = FunctionEmitter::helper(lowering, caller.b.getLoc(), name, {p, p, i, p, i, p, i, p, i});
@@ -55,11 +57,11 @@ void emitTile(FunctionEmitter &caller, StringRef name, int64_t rows, DType panel
   auto vector = f.vec(f.f32());
 
   Value zero = arith::ConstantOp::create(f.b, f.b.getZeroAttr(vector));
-  SmallVector<Value> sums(rows * 2, zero);
+  SmallVector<Value> sums(rows * vectors, zero);
   sums = f.fold(f.constant(0), k, f.constant(1), sums, [&](Value step, ValueRange carried) {
     Value source = f.offset(panel, f.mul(step, 2 * lanes), bytes);
     SmallVector<Value, 2> columns;
-    for (int64_t j = 0; j < 2; ++j) {
+    for (int64_t j = 0; j < vectors; ++j) {
       Value stored = f.load(f.vec(storageType(f, panelType)),
                             f.offsetBytes(source, f.constant(j * lanes * bytes)));
       columns.push_back(loadConvert(f, stored, panelType));
@@ -70,17 +72,17 @@ void emitTile(FunctionEmitter &caller, StringRef name, int64_t rows, DType panel
     Value column = f.offset(a, step, 4);
     for (int64_t r = 0; r < rows; ++r) {
       Value x = f.splat(f.load(f.f32(), f.offsetBytes(column, f.constant(r * rowStride * 4))));
-      for (int64_t j = 0; j < 2; ++j)
-        next.push_back(f.multiplyAdd(x, columns[j], carried[r * 2 + j]));
+      for (int64_t j = 0; j < vectors; ++j)
+        next.push_back(f.multiplyAdd(x, columns[j], carried[r * vectors + j]));
     }
     return next;
   });
 
   for (int64_t r = 0; r < rows; ++r) {
-    for (int64_t j = 0; j < 2; ++j) {
+    for (int64_t j = 0; j < vectors; ++j) {
       Value inRow = f.constant(j * lanes * 4);
       Value before = f.load(vector, f.offsetBytes(from, inRow));
-      f.store(arith::AddFOp::create(f.b, before, sums[r * 2 + j]), f.offsetBytes(c, inRow));
+      f.store(arith::AddFOp::create(f.b, before, sums[r * vectors + j]), f.offsetBytes(c, inRow));
     }
     c = f.offsetBytes(c, strideBytes);
     from = f.offsetBytes(from, fromStrideBytes);
@@ -89,12 +91,12 @@ void emitTile(FunctionEmitter &caller, StringRef name, int64_t rows, DType panel
 }
 
 /// All rows: whole tiles of the largest kind, then one tile for what is left.
-void emitRows(FunctionEmitter &caller, StringRef name, DType panelType) {
+void emitRows(FunctionEmitter &caller, StringRef name, DType panelType, int64_t vectors) {
   ModuleLowering &lowering = caller.lowering;
   ArrayRef<int64_t> kinds = tiles(lowering.target);
   auto tileName = [&](int64_t rows) { return (name + "." + Twine(rows)).str(); };
   for (int64_t rows : kinds)
-    emitTile(caller, tileName(rows), rows, panelType);
+    emitTile(caller, tileName(rows), rows, panelType, vectors);
 
   Type p = caller.ptr(), i = caller.i64();
   auto f = FunctionEmitter::helper(lowering, caller.b.getLoc(), name, {p, p, i, p, i, i, i});
@@ -158,10 +160,10 @@ void emitRows(FunctionEmitter &caller, StringRef name, DType panelType) {
 
 int64_t tileRows(const CpuTarget &target) { return tiles(target).front(); }
 
-void emitProduct(FunctionEmitter &f, DType panelType, const ProductOperands &o) {
-  std::string name = ("gemm." + std::string(shortName(panelType)));
+void emitProduct(FunctionEmitter &f, DType panelType, const ProductOperands &o, bool halfPanel) {
+  std::string name = (halfPanel ? "gemm.half." : "gemm.") + std::string(shortName(panelType));
   if (!f.lowering.module.lookupSymbol(name))
-    emitRows(f, name, panelType);
+    emitRows(f, name, panelType, halfPanel ? 1 : 2);
   call(f, name, {o.a, o.b, o.k, o.c, o.strideC, o.accumulate, o.rows});
 }
 

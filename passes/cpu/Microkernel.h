@@ -44,7 +44,8 @@ struct ProductOperands {
 };
 
 /// Calls the product; emits it into the module where it is not there yet. `panelType`: float32,
-/// bfloat16 or float16.
-void emitProduct(FunctionEmitter &f, DType panelType, const ProductOperands &operands);
+/// bfloat16 or float16. `halfPanel`: only the first vector of each row of B and C is computed.
+void emitProduct(FunctionEmitter &f, DType panelType, const ProductOperands &operands,
+                 bool halfPanel = false);
 
 } // namespace kiln::passes

@@ -1,5 +1,5 @@
 // Speed of kernels against what the machine can do. Not run by default:
-//   kiln-compiler-unit-tests --gtest_also_run_disabled_tests --gtest_filter='KernelSpeed*'
+//   kiln-compiler-unit-tests --gtest_also_run_disabled_tests --gtest_filter='*KernelSpeed*'
 #include "KernelHarness.h"
 #include "KernelText.h"
 #include "runtime/ThreadPool.h"
@@ -98,17 +98,22 @@ struct Case {
   int64_t m, k, n;
 };
 
-/// $KILN_SPEED_SHAPES, as "64x768x3072 12x256x256", or the usual ones.
-std::vector<Case> cases() {
-  const char *text = std::getenv("KILN_SPEED_SHAPES");
-  std::istringstream words(text ? text
-                                : "512x768x3072 512x3072x768 1024x384x1536 128x384x384 "
-                                  "64x768x3072 8x768x3072 1x768x3072");
+/// Of a text as "64x768x3072 12x256x256".
+std::vector<Case> parseCases(const std::string &text) {
+  std::istringstream words(text);
   std::vector<Case> result;
   char x;
   for (Case c; words >> c.m >> x >> c.k >> x >> c.n;)
     result.push_back(c);
   return result;
+}
+
+/// $KILN_SPEED_SHAPES, or the usual ones.
+std::vector<Case> cases() {
+  const char *text = std::getenv("KILN_SPEED_SHAPES");
+  return parseCases(text ? text
+                         : "512x768x3072 512x3072x768 1024x384x1536 128x384x384 64x768x3072 "
+                           "8x768x3072 1x768x3072");
 }
 
 class KernelSpeedOf : public testing::TestWithParam<std::tuple<Target, std::string>> {};
@@ -236,6 +241,47 @@ TEST_P(KernelSpeed, DISABLED_encoder) {
                     time * 1e6, work / time / 1e9, 100 * work / time / 1e9 / top / threads, top,
                     kernel.compileMs);
       }
+    }
+  }
+}
+
+/// Sizes beside each other: what each costs per operation against the cheaper of its neighbours.
+TEST_P(KernelSpeed, DISABLED_sizes) {
+  const Target &target = GetParam();
+  const char *groups[] = {"1x768x3072 2x768x3072 3x768x3072 4x768x3072 5x768x3072",
+                          "511x768x3072 512x768x3072 513x768x3072",
+                          "99999x384x384 100000x384x384 100001x384x384",
+                          "512x768x6 512x768x7 512x768x8",
+                          "512x768x999 512x768x1000 512x768x1001 512x768x1024",
+                          "512x6x768 512x7x768 512x8x768",
+                          "512x999x768 512x1000x768 512x1001x768 512x1024x768"};
+  for (const char *group : groups) {
+    struct Timed {
+      Case c;
+      double flops, bytes, time;
+    };
+    std::vector<Timed> row;
+    for (Case c : parseCases(group)) {
+      CompiledKernel kernel(plainLinear("f32", c.n, c.k), target);
+      std::vector<Data> inputs = {Data::random(DType::float32, {c.m, c.k}, 1),
+                                  Data::random(DType::float32, {c.n, c.k}, 2),
+                                  Data::random(DType::float32, {c.n}, 3)};
+      std::vector<Data> outputs = {Data(DType::float32, {c.m, c.n})};
+      row.push_back({c, 2. * c.m * c.k * c.n, 4. * (c.m * c.k + c.n * c.k + c.m * c.n),
+                     bestTime(kernel, inputs, outputs, {c.m}, 2)});
+    }
+    for (size_t i = 0; i < row.size(); ++i) {
+      auto cost = [&](size_t of) { return row[of].time / row[of].flops; };
+      double neighbour = std::numeric_limits<double>::infinity();
+      if (i > 0)
+        neighbour = cost(i - 1);
+      if (i + 1 < row.size())
+        neighbour = std::min(neighbour, cost(i + 1));
+      const auto &[c, flops, bytes, time] = row[i];
+      std::printf("%-10s %6ldx%4ldx%-4ld %9.0f us, %6.1f GFLOP/s, %6.1f GB/s, %4.2f of its "
+                  "neighbour's time per operation\n",
+                  target.name.c_str(), c.m, c.k, c.n, time * 1e6, flops / time / 1e9,
+                  bytes / time / 1e9, cost(i) / neighbour);
     }
   }
 }
