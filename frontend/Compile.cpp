@@ -9,6 +9,7 @@
 #include "frontend/Subgraphs.h"
 #include "frontend/Trace.h"
 #include "runtime/CompilerLibrary.h"
+#include "runtime/ThreadPool.h"
 
 #include <algorithm>
 #include <chrono>
@@ -253,6 +254,10 @@ std::shared_ptr<const CompiledState>
 compileRecorded(const std::vector<std::shared_ptr<Node>> &arguments,
                 const std::vector<std::shared_ptr<Node>> &results, const NamedTensors &parameters,
                 const std::string &name, const CompileOptions &options, Clock::time_point start) {
+  if (options.threads < 0 || options.threads > runtime::ThreadPool::maxThreads)
+    throw ValueError(
+        fmt::format("[compile] the number of threads must be between 0 and {}, got {}{}",
+                    runtime::ThreadPool::maxThreads, options.threads, atLocation(options.where)));
   auto state = std::make_shared<CompiledState>();
   Recorded recorded = recordGraph(arguments, results, parameters, name, options);
   const PendingGraph &pending = recorded.pending;
@@ -272,6 +277,7 @@ compileRecorded(const std::vector<std::shared_ptr<Node>> &arguments,
   state->request.ranks =
       recorded.devices ? static_cast<int64_t>(recorded.devices->size()) : int64_t{1};
   state->numArguments = arguments.size();
+  state->mostThreads = options.threads;
   state->numResults = results.size();
   state->name = name;
   state->locations = std::move(recorded.locations);
@@ -301,7 +307,7 @@ compileRecorded(const std::vector<std::shared_ptr<Node>> &arguments,
         weights.push_back(&pending.leaves[i]->value);
     for (const runtime::TensorValue &table : tables)
       weights.push_back(&table);
-    state->bound = found.executable->bindWeights(weights);
+    state->bound = found.executable->bindWeights(weights, {}, options.threads);
   }
   state->stats.compileSeconds = found.compileSeconds;
   state->stats.loadSeconds = found.loadSeconds + secondsSince(start);

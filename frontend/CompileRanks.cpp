@@ -31,7 +31,8 @@ void bindRanks(CompiledState &state, std::shared_ptr<const runtime::Executable> 
     else
       weights.push_back(rankedWeight(*leaves[i]));
   state.places = std::move(recorded.places);
-  state.ranked = runtime::RankedModel::bind(std::move(executable), *recorded.devices, weights);
+  state.ranked = runtime::RankedModel::bind(std::move(executable), *recorded.devices, weights,
+                                            state.mostThreads);
 }
 
 std::vector<runtime::TensorValue> callRanks(const CompiledState &state,

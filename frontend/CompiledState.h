@@ -35,6 +35,7 @@ struct CompiledState {
   std::vector<Device> argumentDevices;                // on several
   std::vector<ResultPlace> places;                    // of each result, on several
   std::size_t numArguments = 0, numResults = 0;
+  int64_t mostThreads = 0; // of a call; 0: as many as there are
   CompileStats stats;
   std::string name;    // of the model
   Locations locations; // of the graph's nodes

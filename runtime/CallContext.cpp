@@ -2,8 +2,8 @@
 
 #include "runtime/Collective.h"
 #include "runtime/DimProgram.h"
-#include "runtime/ThreadPool.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <tuple>
@@ -53,9 +53,15 @@ void copyBytes(const void *in, void *out, int64_t bytes) {
 
 } // namespace
 
-CallContext::CallContext() : KilnRuntime{}, pool(&ThreadPool::instance()) {
-  abiVersion = KILN_ABI_VERSION;
+CallContext::CallContext(int64_t mostThreads) : CallContext(ThreadPool::instance()) {
   threads = pool->threads();
+  if (mostThreads > 0)
+    threads = std::min(threads, mostThreads);
+  inProgress.emplace(*pool);
+}
+
+CallContext::CallContext(ThreadPool &ofCall) : KilnRuntime{}, pool(&ofCall) {
+  abiVersion = KILN_ABI_VERSION;
   parallelFor = [](const KilnRuntime *runtime, int64_t tasks, KilnBody body, void *context) {
     static_cast<const CallContext *>(runtime)->pool->parallelFor(tasks, body, context,
                                                                  runtime->threads);
@@ -81,8 +87,8 @@ CallContext::CallContext() : KilnRuntime{}, pool(&ThreadPool::instance()) {
   };
 }
 
-CallContext::CallContext(Collective &ofRank, ThreadPool &poolOfRank, int64_t most) : CallContext() {
-  pool = &poolOfRank;
+CallContext::CallContext(Collective &ofRank, ThreadPool &poolOfRank, int64_t most)
+    : CallContext(poolOfRank) {
   threads = most;
   rank = ofRank.rank();
   collective = &ofRank;

@@ -2,10 +2,12 @@
 
 #include "runtime/Abi.h"
 #include "runtime/Artifact.h"
+#include "runtime/ThreadPool.h"
 
 #include <cstdint>
 #include <exception>
 #include <mutex>
+#include <optional>
 #include <span>
 
 namespace kiln::runtime {
@@ -17,8 +19,8 @@ class ThreadPool;
 /// indices.
 class CallContext : public KilnRuntime {
 public:
-  /// Of a call that is one of one.
-  CallContext();
+  /// Of a call that is one of one, with at most `mostThreads` threads if that is not 0.
+  explicit CallContext(int64_t mostThreads = 0);
   /// Of one rank among several, with at most `threads` threads of `pool`.
   CallContext(Collective &collective, ThreadPool &pool, int64_t threads);
   CallContext(const CallContext &) = delete;
@@ -42,6 +44,8 @@ public:
   std::exception_ptr error() const { return failure; }
 
 private:
+  explicit CallContext(ThreadPool &pool);
+
   struct Report {
     int64_t site = -1, index = 0, position = 0, bound = 0;
   };
@@ -51,7 +55,8 @@ private:
   template <class Body> void runCollective(Body &&body);
 
   ThreadPool *pool;
-  Collective *collective = nullptr; // null: this rank is the only one
+  std::optional<ThreadPool::Call> inProgress; // of calls that are one of one
+  Collective *collective = nullptr;           // null: this rank is the only one
   std::exception_ptr failure;
   std::mutex mutex;
   Report report; // the one with the smallest (site, position)

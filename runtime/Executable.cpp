@@ -163,10 +163,10 @@ KILN_CALLS_COMPILED_CODE void Executable::enter(const CallContext &context, cons
 }
 
 std::vector<TensorValue> Executable::call(const TensorValue *const *inputs, const void **slots,
-                                          const int64_t *symbols) const {
+                                          const int64_t *symbols, int64_t mostThreads) const {
   if (description.ranks != 1)
     throw ValueError(fmt::format("the program runs on {} devices, not on one", description.ranks));
-  CallContext context;
+  CallContext context(mostThreads);
   // All that may fail comes before the entry.
   std::vector<TensorValue> results = makeOutputs(inputs, slots, symbols, {});
   WorkspacePool::Lease lease =
@@ -178,11 +178,12 @@ std::vector<TensorValue> Executable::call(const TensorValue *const *inputs, cons
 }
 
 std::shared_ptr<const BoundModel>
-Executable::bindWeights(std::span<const TensorValue *const> weights,
-                        std::optional<Device> device) const {
+Executable::bindWeights(std::span<const TensorValue *const> weights, std::optional<Device> device,
+                        int64_t mostThreads) const {
   checkCount("weights", weightInputs.size(), weights.size());
   std::shared_ptr<BoundModel> bound(new BoundModel);
   bound->owner = shared_from_this();
+  bound->mostThreads = mostThreads;
   bound->inputs.resize(description.inputs.size());
   for (std::size_t i = 0; i < weights.size(); ++i)
     bound->inputs[weightInputs[i]] = weights[i];
@@ -236,7 +237,7 @@ std::vector<TensorValue> BoundModel::run(std::span<const TensorValue *const> arg
     for (const Packing &packing : packingsOf(exe.description.inputs[input]))
       buffers[slot++] = exe.packedInput(*all[input], packing, packedArguments);
   }
-  return exe.call(all.data(), buffers.data(), solved.data());
+  return exe.call(all.data(), buffers.data(), solved.data(), mostThreads);
 }
 
 } // namespace kiln::runtime

@@ -42,10 +42,12 @@ public:
                                std::span<const int64_t> symbols = {}) const;
 
   /// Checks and packs the weights (the artifact's weight inputs, in order) for many calls. With
-  /// `device`, what lies on another one is copied to it, once for each buffer.
+  /// `device`, what lies on another one is copied to it, once for each buffer. `mostThreads`: of a
+  /// call, if it is not 0.
   /// Errors: ValueError from the guards; DeviceError.
   std::shared_ptr<const BoundModel> bindWeights(std::span<const TensorValue *const> weights,
-                                                std::optional<Device> device = {}) const;
+                                                std::optional<Device> device = {},
+                                                int64_t mostThreads = 0) const;
 
 private:
   friend class BoundModel;
@@ -56,7 +58,7 @@ private:
                           std::vector<std::shared_ptr<const Buffer>> &held) const;
   /// `slots`: the entry's buffers, those of the inputs filled in.
   std::vector<TensorValue> call(const TensorValue *const *inputs, const void **slots,
-                                const int64_t *symbols) const;
+                                const int64_t *symbols, int64_t mostThreads = 0) const;
   /// Allocates the outputs, on `device` if it is given, and fills in their slots.
   std::vector<TensorValue> makeOutputs(const TensorValue *const *inputs, const void **slots,
                                        const int64_t *symbols, std::optional<Device> device) const;
@@ -95,6 +97,7 @@ private:
   friend class RankedModel;
   BoundModel() = default;
   std::shared_ptr<const Executable> owner;
+  int64_t mostThreads = 0;
   std::vector<TensorValue> weights;        // types; buffers only of those that are outputs
   std::vector<const TensorValue *> inputs; // of the artifact: pointers to the weights, null else
   std::vector<const void *> slots;         // of the entry: those of the weights filled in

@@ -18,7 +18,8 @@ namespace kiln::runtime {
 
 std::shared_ptr<const RankedModel> RankedModel::bind(std::shared_ptr<const Executable> executable,
                                                      std::vector<Device> devices,
-                                                     std::span<const RankedWeight> weights) {
+                                                     std::span<const RankedWeight> weights,
+                                                     int64_t mostThreads) {
   const Artifact &artifact = executable->artifact();
   if (static_cast<int64_t>(devices.size()) != artifact.ranks)
     throw ValueError(fmt::format("expected {} devices, got {}", artifact.ranks, devices.size()));
@@ -45,6 +46,7 @@ std::shared_ptr<const RankedModel> RankedModel::bind(std::shared_ptr<const Execu
   }
   model->owner = std::move(executable);
   model->places = std::move(devices);
+  model->mostThreads = mostThreads;
   return model;
 }
 
@@ -104,7 +106,10 @@ RankedModel::run(std::span<const TensorValue *const> arguments,
   exe.guards.checkCall(inputs.data(), solved.data(), symbols.empty() ? nullptr : symbols.data());
 
   auto numRanks = static_cast<int64_t>(places.size());
-  int64_t threads = std::max<int64_t>(ThreadPool::instance().threads() / numRanks, 1);
+  int64_t all = ThreadPool::instance().threads();
+  if (mostThreads > 0)
+    all = std::min(all, mostThreads);
+  int64_t threads = std::max<int64_t>(all / numRanks, 1);
   std::vector<std::unique_ptr<Collective>> collectives = makeInProcessCollectives(numRanks);
   std::deque<Rank> ranks(places.size());
   for (std::size_t r = 0; r < places.size(); ++r) {

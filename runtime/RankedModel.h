@@ -21,11 +21,13 @@ struct RankedWeight {
 /// that share a device come one after the other there.
 class RankedModel {
 public:
+  /// `mostThreads`: of all devices together, if it is not 0, but at least one for each.
   /// Errors: ValueError if the devices are not as many as the artifact's ranks, or one is named
   /// twice; otherwise as Executable::bindWeights.
   static std::shared_ptr<const RankedModel> bind(std::shared_ptr<const Executable> executable,
                                                  std::vector<Device> devices,
-                                                 std::span<const RankedWeight> weights);
+                                                 std::span<const RankedWeight> weights,
+                                                 int64_t mostThreads = 0);
 
   /// The outputs of each rank, on its device. Arguments are copied to the devices that do not have
   /// them; where they come from is not checked. Otherwise as Executable::run: all that may fail on
@@ -41,6 +43,7 @@ private:
   RankedModel() = default;
   std::shared_ptr<const Executable> owner;
   std::vector<Device> places;
+  int64_t mostThreads = 0;
   std::vector<std::shared_ptr<const BoundModel>> bound; // of each rank
 };
 

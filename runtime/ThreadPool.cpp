@@ -251,7 +251,11 @@ KILN_CALLS_COMPILED_CODE void ThreadPool::parallelFor(int64_t tasks, KilnBody bo
   if (workers <= 1)
     return body(context, 0, tasks, 0);
   Workers &team = *current.load(std::memory_order_acquire);
-  workers = std::min(workers, team.count); // the count may have changed since the call began
+  // The count may have changed since the call began.
+  int64_t others = std::max<int64_t>(calls.load(std::memory_order_relaxed) - 1, 0);
+  workers = std::min(workers, std::max<int64_t>(team.count - others, 1));
+  if (workers <= 1)
+    return body(context, 0, tasks, 0);
   try {
     Loop loop(tasks, workers, body, context);
     for (int64_t worker = 1; worker < workers; ++worker)

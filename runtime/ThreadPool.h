@@ -34,7 +34,21 @@ public:
   void setThreads(int64_t count);
   static constexpr int64_t maxThreads = 1024;
 
-  /// See KilnRuntime::parallelFor; at most `threads` workers.
+  /// A call of a model in progress, from its first loop to its last.
+  class Call {
+  public:
+    explicit Call(ThreadPool &pool) : pool(pool) { ++pool.calls; }
+    ~Call() { --pool.calls; }
+    Call(const Call &) = delete;
+    Call &operator=(const Call &) = delete;
+
+  private:
+    ThreadPool &pool;
+  };
+
+  /// See KilnRuntime::parallelFor; at most `threads` workers. While several calls are in progress
+  /// each other one has a thread of its own, and takes the place of a helper: together they run on
+  /// no more threads than one alone, or on one each.
   void parallelFor(int64_t tasks, KilnBody body, void *context, int64_t threads) noexcept;
 
   /// body(begin, end, worker) over [0, tasks); it must not throw.
@@ -48,6 +62,7 @@ public:
 private:
   struct Workers;
   std::atomic<Workers *> current = nullptr;
+  std::atomic<int64_t> calls = 0; // in progress
   std::mutex mutex;
   std::vector<std::unique_ptr<Workers>> all; // one for each count that was ever set
 };

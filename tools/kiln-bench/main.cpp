@@ -6,6 +6,7 @@
 //                                        {"median_us": m, "min_us": m, "calls": n}
 //   {"shape": [8, 128], "save": "PATH"}  writes the result, "out", to PATH: {"saved": true}
 // `kiln-bench --quantized-gather` measures lookups in packed tables by itself (QuantizedGather.h),
+// `kiln-bench --threads` what a second thread gives (Threads.h),
 // `kiln-bench --quantized-linear Q4_K` products with packed weights; with `--asked`
 // it answers lines for these, too (QuantizedLinear.h).
 //
@@ -24,6 +25,7 @@
 #include "Cases.h"
 #include "QuantizedGather.h"
 #include "QuantizedLinear.h"
+#include "Threads.h"
 
 using namespace kiln;
 using namespace kiln::tools;
@@ -119,9 +121,10 @@ int main(int argc, char **argv) {
       ->expected(2)
       ->needs(linears)
       ->capture_default_str();
-  app.add_option("--seconds", seconds, "For each number of rows")
-      ->needs(linears)
+  app.add_option("--seconds", seconds, "For each number of rows, or for each model")
       ->capture_default_str();
+  bool threads = false;
+  app.add_flag("--threads", threads, "Compare calls on one thread and on all");
   bool asked = false;
   app.add_flag("--asked", asked, "Measure when asked over standard input")->needs(linears);
   app.add_option("CASE", name, "What to measure");
@@ -136,6 +139,10 @@ int main(int argc, char **argv) {
     }
     if (!std::getenv("KILN_NUM_THREADS"))
       setThreadCount(2); // What all workers of the comparison have.
+    if (threads) {
+      benchThreads(seconds);
+      return 0;
+    }
     if (quantizedGather) {
       benchQuantizedGather(gather);
       return 0;

@@ -40,6 +40,9 @@ struct CompileOptions {
   /// then only fetches rows. Takes the memory of the tables that this makes (stats().foldedBytes)
   /// and the time (foldSeconds). Results are the same, bit for bit.
   bool foldTables = false;
+  /// Threads of a call, at most, the calling one among them; 0: threadCount(). No part of the
+  /// cache's key. Errors: ValueError outside [0, 1024].
+  int64_t threads = 0;
   /// If not empty: a folder that gets the IR after every phase, and a page `index.html` that shows
   /// two of them side by side, where the model is compiled and not
   /// found in a cache. No part of the cache's key. Errors: IoError if it cannot be written.

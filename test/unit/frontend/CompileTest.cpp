@@ -113,10 +113,12 @@ TEST(Compile, SaysWhatAnOperationNeededOfSizes) {
   };
   EXPECT_EQ(refusal(48, 48), "");
   EXPECT_EQ(refusal(3, 3), "");
-  EXPECT_THAT(refusal(60, 60), HasSubstr("x [48, 3] f32: needs seq <= 48, but seq is 60 (argument 0, "
-                                         "dim 0) (at CompileTest.cpp:"));
-  EXPECT_THAT(refusal(10, 7), HasSubstr("x [rows, 3] f32: needs seq <= rows, but rows is 7 (argument 1, dim "
-                                        "0), seq is 10 (argument 0, dim 0) (at CompileTest.cpp:"));
+  EXPECT_THAT(refusal(60, 60),
+              HasSubstr("x [48, 3] f32: needs seq <= 48, but seq is 60 (argument 0, "
+                        "dim 0) (at CompileTest.cpp:"));
+  EXPECT_THAT(refusal(10, 7),
+              HasSubstr("x [rows, 3] f32: needs seq <= rows, but rows is 7 (argument 1, dim "
+                        "0), seq is 10 (argument 0, dim 0) (at CompileTest.cpp:"));
   EXPECT_THAT(refusal(1, 7), HasSubstr("needs 2 <= seq, but seq is 1 (argument 0, dim 0)"));
   EXPECT_THAT(refusal(2, 7), HasSubstr("needs 3 <= seq, but seq is 2 (argument 0, dim 0)"));
 }
@@ -148,6 +150,25 @@ TEST(Compile, MakesTensorsOfSymbolicSizesOnTheDefaultDevice) {
     EXPECT_THAT(model(Tensor::ones({4}, DType::int64)).toVector<int64_t>(),
                 ElementsAre(1, 2, 3, 4));
   }
+}
+
+TEST(Compile, LimitsTheThreadsOfACall) {
+  nn::Linear linear(64, 300);
+  TensorType type(DType::float32, {"n", 64});
+  auto all = linear.compile(type);
+  auto one = linear.compile(CompileOptions{.threads = 1}, type);
+  EXPECT_EQ(one.stats().cacheHit, CacheHit::memory) << "the same code";
+  Tensor x = random::normal({100, 64});
+  EXPECT_EQ(one(x).toVector<float>(), all(x).toVector<float>());
+  for (int64_t wrong : {-1, 1025})
+    try {
+      linear.compile(CompileOptions{.threads = wrong}, type);
+      ADD_FAILURE() << wrong;
+    } catch (const ValueError &error) {
+      EXPECT_THAT(error.what(), HasSubstr("[compile] the number of threads must be between 0 and "
+                                          "1024, got " +
+                                          std::to_string(wrong) + " (at CompileTest.cpp:"));
+    }
 }
 
 TEST(Compile, MayBeCalledFromManyThreads) {

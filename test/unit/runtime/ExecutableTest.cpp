@@ -344,3 +344,22 @@ TEST(BoundModel, HoldsPackedWeightsAndChecksOnlyArguments) {
   EXPECT_EQ(messageOf([&] { bound->run(badArguments); }), "argument 0: dim 1: expected 2, got 3");
   EXPECT_EQ(messageOf([&] { bound->run({}); }), "expected 1 arguments, got 0");
 }
+
+TEST(BoundModel, LimitsTheThreadsOfItsCalls) {
+  ThreadPool &pool = ThreadPool::instance();
+  int64_t before = pool.threads();
+  pool.setThreads(3);
+  Artifact artifact;
+  artifact.outputs = {{TensorType(DType::int64, Shape({1}), CPU()), {}}};
+  auto executable = Executable::fromEntry(
+      artifact, [](const KilnRuntime *runtime, void *const *buffers, const int64_t *) {
+        *static_cast<int64_t *>(buffers[0]) = runtime->threads;
+      });
+  auto threadsOf = [&](int64_t most) {
+    return contents<int64_t>(executable->bindWeights({}, {}, most)->run({})[0])[0];
+  };
+  EXPECT_EQ(threadsOf(0), 3);
+  EXPECT_EQ(threadsOf(2), 2);
+  EXPECT_EQ(threadsOf(100), 3);
+  pool.setThreads(before);
+}

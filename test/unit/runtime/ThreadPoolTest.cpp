@@ -8,6 +8,10 @@
 
 #include <atomic>
 #include <chrono>
+#include <ctime>
+#include <filesystem>
+#include <fstream>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -119,6 +123,75 @@ TEST(ThreadPool, ThreadCountCanChangeWhileLoopsRun) {
   stop = true;
   changer.join();
 }
+
+// Two calls in progress on two threads: no loop of either gets a helper.
+TEST(ThreadPool, CallsInProgressShareTheThreads) {
+  ThreadPool pool(2);
+  std::atomic<int> running = 0, most = 0, ready = 0;
+  auto body = [&](int64_t, int64_t, int64_t) {
+    int now = ++running, seen = most;
+    while (now > seen && !most.compare_exchange_weak(seen, now)) {
+    }
+    std::this_thread::yield();
+    --running;
+  };
+  auto call = [&] {
+    ThreadPool::Call inProgress(pool);
+    for (++ready; ready < 2;)
+      std::this_thread::yield();
+    for (int round = 0; round < 2000; ++round)
+      pool.parallelFor(16, body);
+    for (++ready; ready < 4;) // neither ends before the other
+      std::this_thread::yield();
+  };
+  std::thread other(call);
+  call();
+  other.join();
+  EXPECT_EQ(most, 2);
+
+  // Alone again, a call gets its helper back: each task waits for the other.
+  ThreadPool::Call inProgress(pool);
+  std::atomic<int> arrived = 0;
+  auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  pool.parallelFor(2, [&](int64_t begin, int64_t end, int64_t) {
+    for (int64_t task = begin; task < end; ++task)
+      for (++arrived; arrived < 2 && std::chrono::steady_clock::now() < deadline;)
+        std::this_thread::yield();
+  });
+  EXPECT_EQ(arrived, 2);
+  EXPECT_LT(std::chrono::steady_clock::now(), deadline);
+}
+
+#ifdef __linux__
+/// How many threads of this process run or want to.
+static int runnableThreads() {
+  int count = 0;
+  for (const auto &task : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::ifstream file(task.path() / "stat");
+    std::string text{std::istreambuf_iterator<char>(file), {}};
+    // "tid (name) S ...": the name may hold anything.
+    size_t end = text.rfind(')');
+    count += end != std::string::npos && end + 2 < text.size() && text[end + 2] == 'R';
+  }
+  return count;
+}
+
+TEST(ThreadPool, SleepsWhenIdle) {
+  ThreadPool pool(4);
+  std::atomic<int64_t> sum = 0;
+  for (int round = 0; round < 100; ++round)
+    pool.parallelFor(100, [&](int64_t begin, int64_t end, int64_t) { sum += end - begin; });
+  ASSERT_EQ(sum, 10000);
+  auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (runnableThreads() > 1 && std::chrono::steady_clock::now() < deadline)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  EXPECT_EQ(runnableThreads(), 1) << "only the one that asks";
+  // One thread that watched for work would take all of the time.
+  std::clock_t before = std::clock();
+  std::this_thread::sleep_for(std::chrono::milliseconds(400));
+  EXPECT_LT(static_cast<double>(std::clock() - before) / CLOCKS_PER_SEC, 0.2);
+}
+#endif
 
 TEST(ThreadPool, RefusesSillyCounts) {
   int64_t before = threadCount();
