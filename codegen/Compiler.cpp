@@ -75,9 +75,12 @@ public:
 
     passes::PipelineOptions options{target->forPasses(), request.disabledPasses,
                                     request.int8Activations, request.chip};
-    for (const passes::Phase &phase : onDevice() ? passes::gpuPhases() : passes::cpuPhases())
+    for (const passes::Phase &phase : onDevice() ? passes::gpuPhases() : passes::cpuPhases()) {
       if (!runPhase(phase.name, *module, [&](OpPassManager &pm) { phase.build(pm, options); }))
         return false;
+      if (phase.name == request.lastPhase)
+        return true;
+    }
     if (!describe(*module, *target))
       return false;
     if (!runPhase("llvm", *module, [](OpPassManager &pm) { addLowerToLLVM(pm); }))

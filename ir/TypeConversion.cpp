@@ -119,6 +119,18 @@ mlir::Attribute toMlirAttribute(mlir::MLIRContext *context, const Attribute &att
   return std::visit(ToMlir{mlir::Builder(context)}, attribute);
 }
 
+/// True; a splat of any size is short as text. Errors: ValueError.
+static bool checkSize(mlir::DenseElementsAttr value) {
+  constexpr int64_t mostElements = int64_t{1} << 24;
+  Dim count = 1;
+  for (const Dim &size : shapeOf(value.getType()))
+    count = count * size;
+  if (count.value() > mostElements)
+    throw ValueError("[constant] more than " + std::to_string(mostElements) +
+                     " elements: make it a weight");
+  return true;
+}
+
 std::optional<Attribute> toAttribute(mlir::Attribute attribute) {
   if (auto value = llvm::dyn_cast<mlir::BoolAttr>(attribute))
     return Attribute(value.getValue());
@@ -133,7 +145,7 @@ std::optional<Attribute> toAttribute(mlir::Attribute attribute) {
   if (auto value = llvm::dyn_cast<DimsAttr>(attribute))
     return Attribute(Shape(std::vector<Dim>(value.getDims().begin(), value.getDims().end())));
   if (auto value = llvm::dyn_cast<mlir::DenseElementsAttr>(attribute))
-    if (isKilnTensor(value.getType()))
+    if (isKilnTensor(value.getType()) && checkSize(value))
       return Attribute(std::make_shared<const DenseData>(toDenseData(value)));
   if (auto value = llvm::dyn_cast<mlir::TypeAttr>(attribute))
     if (std::optional<DType> dtype = toDType(value.getValue()))

@@ -123,6 +123,7 @@ struct CompileRequest {
   std::vector<std::string> architectures = {};
   std::string dumpDir;                    // not part of the key: IR after every phase
   std::vector<std::string> captureStages; // not part of the key: see CompileResult::stages
+  std::string lastPhase; // not part of the key: where to end, without code; empty: at the end
 };
 
 struct CompileResult {

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import re
 import subprocess
 import tempfile
 import unittest
@@ -146,6 +147,40 @@ class CompileTest(unittest.TestCase):
             self.assertIn("index 4 at position 1 is out of range [0, 4)", bad.stderr)
             self.assertIn(f"(at net.mlir:{line_of('kiln.gather')})", bad.stderr)
 
+    def test_several_targets_share_what_they_read_alike(self):
+        self.compile("--weights", self.weights, "--target", "x86-64-v2,x86-64-v3", "--target", "native", "--target", "avx2")
+        header = (self.work / "net.h").read_text()
+        native = re.search(r"Has code for (.*), x86-64-v3, x86-64; net_open", header).group(1)
+        self.assertRegex(native, r"^x86-64-v[34]\+|^x86-64-v4")
+        program = self.program()
+        result = run(program, self.work / "net.weights", 2)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual([[float(word) for word in line.split()] for line in result.stdout.splitlines()],
+                         [[y, z] for y, z in zip(dense(TABLE[2]), dense([2 * x for x in TABLE[2]]), strict=True)])
+        several = (self.work / "net.weights").stat().st_size
+        self.compile("--weights", self.weights, "--target", "x86-64")
+        single = (self.work / "net.weights").stat().st_size
+        # The table and the bias are there once.
+        self.assertLess(several, 3 * single)
+
+    def test_no_code_for_this_cpu(self):
+        targets = ["x86-64-v4+amx-tile", "x86-64-v4+amx-int8"]
+        flags = pathlib.Path("/proc/cpuinfo").read_text().split()
+        if "amx_tile" in flags:
+            self.skipTest("this CPU has AMX")
+        self.compile("--weights", self.weights, "--target", targets[0])
+        bad = run(self.program(), self.work / "net.weights", 1)
+        self.assertEqual(bad.returncode, 16)
+        self.assertRegex(bad.stderr, r"^\[net\] this CPU has no \S+, which the code for x86-64-v4\+amx-tile needs\n$")
+        self.compile("--weights", self.weights, "--target", ",".join(targets))
+        bad = run(self.program(), self.work / "net.weights", 1)
+        self.assertEqual(bad.returncode, 16)
+        self.assertRegex(bad.stderr, r"needs; that for others needs more\n$")
+        # With one that fits it runs.
+        self.compile("--weights", self.weights, "--target", ",".join([*targets, "x86-64"]))
+        good = run(self.program(), self.work / "net.weights", 1)
+        self.assertEqual(good.returncode, 0, good.stderr)
+
     def test_the_name_is_the_object_s_or_the_one_given(self):
         self.compile("--weights", self.weights, "--name", "net", output="other.o")
         self.assertEqual({path.name for path in self.work.iterdir()},
@@ -187,6 +222,28 @@ class CompileTest(unittest.TestCase):
   %x = kiln.constant dense_resource<__elided__> : {x}
   return %x : {x} }}""", "net.mlir:2:")
 
+    def test_hostile_text_is_refused(self):
+        """What MLIR's parser would follow until the stack is full, and what would fill the memory."""
+        deep = 100_000
+        argument = "func.func @main(%x: "
+        for text in ("func.func @main() -> " + "(" * deep, argument + "tuple<" * deep, "module {" * deep,
+                     "module attributes {a = " + "[" * deep + "]" * deep + "} {}",
+                     "module attributes {a = affine_map<(d0) -> (" + "(" * deep,
+                     "module {} loc(" + "callsite(" * deep, argument + "() -> (" * deep,
+                     "module attributes {a = dense<" + "[" * deep + "> : tensor<1xi32>} {}",
+                     # what closes something else opens nothing
+                     argument + "(>}]" * deep):
+            self.bad_text(text, "nested more than 128 deep")
+        self.bad_text("module attributes {a = affine_map<(d0) -> (" + "- " * deep + "d0)>} {}", "more than 128 minus signs")
+        aliases = "#a0 = [1]\n" + "".join(f"#a{i + 1} = [#a{i}]\n" for i in range(deep))
+        self.bad_text(aliases, "net.mlir:33:1: more than 32 aliases")
+        self.bad_text(aliases.replace("#", "!"), "net.mlir:33:1: more than 32 aliases")
+        self.bad_text("//" + "(" * deep + '\nmodule attributes {kiln.a = "' + "(" * deep + '\\"(("} {}', "expected a function @main")
+        for sizes in ("99999999999", "4294967296x4294967296"):
+            self.bad_text(f"""func.func @main() -> tensor<{sizes}xf32> {{
+  %x = kiln.constant dense<0.0> : tensor<{sizes}xf32>
+  return %x : tensor<{sizes}xf32> }}""", "net.mlir")
+
     def test_bad_weights_are_named(self):
         model = self.write(MODEL)
 
@@ -209,6 +266,8 @@ class CompileTest(unittest.TestCase):
         self.bad(self.work / "nowhere.mlir", "-o", self.work / "net.o", says="nowhere.mlir: No such file")
         self.bad(self.work, "-o", self.work / "net.o", says="Is a directory")
         self.bad(model, "-o", self.work / "net.o", "--weights", self.weights, "--target", "pdp-11", says="pdp-11")
+        self.bad(model, "-o", self.work / "net.o", "--weights", self.weights, "--target", "native,pdp-11", says="pdp-11")
+        self.bad(model, "-o", self.work / "net.o", "--weights", self.weights, "--target", "amx", says="no kernels for AMX")
         self.bad(model, "-o", self.work / "no/net.o", "--weights", self.weights, says="No such file")
         help_ = run(BIN / "kiln-compile", "--help")
         self.assertEqual(help_.returncode, 0)

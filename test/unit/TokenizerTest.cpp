@@ -179,6 +179,30 @@ TEST_F(TokenizerLoadTest, AccentsFollowCaseUnlessTold) {
   EXPECT_EQ(load().encode("AB \u00E1b"), (Ids{2, 1, 4, 3}));
 }
 
+TEST_F(TokenizerLoadTest, IdsBeyondTheVocabularyAreRefused) {
+  const auto whole = root;
+  auto change = [&](const char *path, int64_t id) {
+    root = whole;
+    root[nlohmann::json::json_pointer(path)] = id;
+    return failure();
+  };
+  EXPECT_NE(change("/added_tokens/0/id", 6).find("[PAD] has the id 6, but the vocabulary 6 tokens"),
+            std::string::npos);
+  EXPECT_NE(change("/added_tokens/0/id", -1).find("has the id -1"), std::string::npos);
+  EXPECT_NE(change("/post_processor/special_tokens/[CLS]/ids/0", 99).find("at the start of a text"),
+            std::string::npos);
+  EXPECT_NE(change("/post_processor/special_tokens/[SEP]/ids/0", 6).find("at the end of a text"),
+            std::string::npos);
+}
+
+TEST_F(TokenizerLoadTest, DeepNestingIsRefused) {
+  constexpr int depth = 200'000; // more than a stack holds
+  load();
+  write("tokenizer.json", R"({"normalizer": {"strip_accents": )" + std::string(depth, '[') +
+                              std::string(depth, ']') + "}}");
+  EXPECT_THROW(Tokenizer::load(folder), kiln::ValueError);
+}
+
 TEST_F(TokenizerLoadTest, NamesTheFileThatIsMissing) {
   for (const char *name : {"vocab.txt", "sentence_bert_config.json"}) {
     std::filesystem::rename(folder / name, folder / "away");

@@ -26,7 +26,14 @@ std::string readFile(const std::filesystem::path &file) {
 }
 
 nlohmann::json readJson(const std::filesystem::path &file) {
-  nlohmann::json root = nlohmann::json::parse(readFile(file), nullptr, /*allow_exceptions=*/false);
+  constexpr int maxDepth = 64; // what copies and prints values recurses
+  auto watch = [&](int depth, nlohmann::json::parse_event_t, nlohmann::json &) {
+    if (depth > maxDepth)
+      throw ValueError("[model] " + file.string() + ": nests deeper than " +
+                       std::to_string(maxDepth) + " levels");
+    return true;
+  };
+  nlohmann::json root = nlohmann::json::parse(readFile(file), watch, /*allow_exceptions=*/false);
   if (!root.is_object())
     throw ValueError("[model] " + file.string() + ": is not a JSON object");
   return root;

@@ -91,6 +91,17 @@ void checkVocabularyFile(const std::filesystem::path &file, const json &tokens) 
     refuse(file, "has " + std::to_string(id) + " tokens, tokenizer.json has " +
                      std::to_string(tokens.size()));
 }
+/// Tokens of their own are tokens of the vocabulary as well.
+void checkIds(const std::filesystem::path &file, const TokenizerOptions &options) {
+  std::vector<std::pair<std::string, int64_t>> known = options.special;
+  known.emplace_back("at the start of a text", options.startId);
+  known.emplace_back("at the end of a text", options.endId);
+  for (const auto &[name, id] : known)
+    if (id < 0 || static_cast<size_t>(id) >= options.vocabularySize)
+      refuse(file, "the token " + name + " has the id " + std::to_string(id) +
+                       ", but the vocabulary " + std::to_string(options.vocabularySize) +
+                       " tokens");
+}
 } // namespace
 
 Tokenizer Tokenizer::load(const std::filesystem::path &folder) {
@@ -121,6 +132,7 @@ Tokenizer Tokenizer::load(const std::filesystem::path &folder) {
   checkVocabularyFile(folder / "vocab.txt", tokens);
   options.vocabularySize = tokens.size();
   options.padId = tokens.value("[PAD]", int64_t(0));
+  checkIds(file, options);
 
   const auto lengths = folder / "sentence_bert_config.json";
   options.maxTokens = member<size_t>(lengths, readJson(lengths), "max_seq_length");
