@@ -32,15 +32,6 @@ Expected<Target> fromFeatures(CpuFeatures features) {
   return target;
 }
 
-const CpuLevel *levelByName(StringRef name) {
-  for (int i = 0; i < runtime::numCpuLevels; ++i) {
-    const CpuLevel &level = runtime::cpuLevel(i);
-    if (name == StringRef(level.name) || name == StringRef(level.alias))
-      return &level;
-  }
-  return nullptr;
-}
-
 std::string choices() {
   std::string text = "native";
   for (int i = 0; i < runtime::numCpuLevels; ++i)
@@ -78,20 +69,18 @@ Expected<Target> Target::host() {
 Expected<Target> Target::byName(StringRef name) {
   if (name == "native")
     return host();
-  SmallVector<StringRef> parts;
-  name.split(parts, '+');
-  const CpuLevel *level = levelByName(parts.front());
-  if (!level)
+  if (name == "amx" || name.starts_with("amx+"))
+    return createStringError("target '" + name.str() +
+                             "': there are no kernels for AMX yet; "
+                             "choose one of " +
+                             choices());
+  runtime::ParsedTarget parsed = runtime::parseTarget({name.data(), name.size()});
+  if (!parsed.isKnown && name.starts_with(StringRef(parsed.unknown)))
     return createStringError("unknown target '" + name.str() + "': choose one of " + choices());
-  CpuFeatures features = level->features;
-  for (StringRef part : ArrayRef(parts).drop_front()) {
-    std::optional<CpuFeature> feature = runtime::featureByName({part.data(), part.size()});
-    if (!feature)
-      return createStringError("unknown feature '" + part.str() + "' in target '" + name.str() +
-                               "'");
-    features.add(*feature);
-  }
-  return fromFeatures(features);
+  if (!parsed.isKnown)
+    return createStringError("unknown feature '" + std::string(parsed.unknown) + "' in target '" +
+                             name.str() + "'");
+  return fromFeatures(parsed.features);
 }
 
 std::vector<Target> Target::allOnHost() {

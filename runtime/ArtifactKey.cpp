@@ -29,9 +29,13 @@ static const std::string &thisCompiler() {
   return compiler;
 }
 
-static const std::string &targetText(const CompileRequest &request) {
+/// One text for all names of a target.
+static std::string targetText(const CompileRequest &request) {
   static const std::string native = cpuKey(hostCpuFeatures());
-  return request.target == "native" ? native : request.target;
+  if (request.target == "native")
+    return native;
+  ParsedTarget parsed = parseTarget(request.target);
+  return parsed.isKnown ? cpuKey(parsed.features) : request.target;
 }
 
 static std::string optionsText(const CompileRequest &request) {
@@ -50,8 +54,8 @@ KeyParts keyParts(std::string_view graphText, const CompileRequest &request) {
 }
 
 std::string artifactKey(std::string_view graphText, const CompileRequest &request) {
-  std::string options = optionsText(request);
-  std::string_view parts[] = {thisCompiler(), targetText(request), options, graphText};
+  std::string target = targetText(request), options = optionsText(request);
+  std::string_view parts[] = {thisCompiler(), target, options, graphText};
   return hashKey(parts);
 }
 

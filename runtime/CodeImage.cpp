@@ -65,29 +65,10 @@ static bool requestTiles() {
 }
 
 void requireTarget(std::string_view target) {
-  auto unknown = [&](std::string_view part) {
-    throw DeviceError(fmt::format("code for target \"{}\": \"{}\" is unknown here", target, part));
-  };
-  CpuFeatures required;
-  std::string_view rest = target;
-  for (bool first = true; first || !rest.empty(); first = false) {
-    std::string_view part = rest.substr(0, rest.find('+'));
-    rest.remove_prefix(std::min(rest.size(), part.size() + 1));
-    if (!first) {
-      std::optional<CpuFeature> feature = featureByName(part);
-      if (!feature)
-        unknown(part);
-      required.add(*feature);
-      continue;
-    }
-    const CpuLevel *level = nullptr;
-    for (int i = 0; i < numCpuLevels; ++i)
-      if (part == cpuLevel(i).name || part == cpuLevel(i).alias)
-        level = &cpuLevel(i);
-    if (!level)
-      unknown(part);
-    required = level->features;
-  }
+  auto [required, unknown, isKnown] = parseTarget(target);
+  if (!isKnown)
+    throw DeviceError(
+        fmt::format("code for target \"{}\": \"{}\" is unknown here", target, unknown));
   if (CpuFeatures missing = required - hostCpuFeatures(); !missing.empty())
     throw DeviceError(
         fmt::format("code for target \"{}\": this CPU lacks {}", target, missing.str()));

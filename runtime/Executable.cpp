@@ -209,13 +209,6 @@ Executable::bindWeights(std::span<const TensorValue *const> weights, std::option
   return bound;
 }
 
-std::vector<std::span<const std::byte>> BoundModel::packedWeights() const {
-  std::vector<std::span<const std::byte>> result;
-  for (const std::shared_ptr<const Buffer> &buffer : held)
-    result.push_back(buffer->bytes());
-  return result;
-}
-
 std::vector<TensorValue> BoundModel::run(std::span<const TensorValue *const> arguments,
                                          std::span<const int64_t> symbols) const {
   const Executable &exe = *owner;

@@ -88,9 +88,11 @@ public:
   std::vector<TensorValue> run(std::span<const TensorValue *const> arguments,
                                std::span<const int64_t> symbols = {}) const;
   const Executable &executable() const { return *owner; }
-  /// The weights as the entry reads them: of each one a copy for each packing, in the order of the
+  /// A weight as the entry reads it: of each one a copy for each packing, in the order of the
   /// entry's buffers.
-  std::vector<std::span<const std::byte>> packedWeights() const;
+  const std::shared_ptr<const Buffer> &packedWeight(std::size_t index) const {
+    return held.at(index);
+  }
 
 private:
   friend class Executable;

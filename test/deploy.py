@@ -58,8 +58,54 @@ class Deploy(unittest.TestCase):
             self.assertFalse(symbol.startswith(("_Z", "__cxa", "kiln")), symbol)
         public = run("nm", "-g", "--defined-only", self.work / "classifier.o").stdout.split("\n")
         names = {line.split()[2] for line in public if line}
-        self.assertEqual(names - {"classifier_table"}, {"classifier_open", "classifier_close", "classifier_call",
-                                                        "classifier_output_elements"})
+        self.assertEqual(names - {"classifier_images"},
+                         {"classifier_open", "classifier_open_for", "classifier_target", "classifier_close",
+                          "classifier_call", "classifier_output_elements"})
+
+    def test_each_target_s_code_computes_the_same(self):
+        """deploy.c, with open_for in the place of open: $TARGET says for which."""
+        shim = self.work / "shim.c"
+        shim.write_text("""#include "classifier.h"
+#include <stdio.h>
+#include <stdlib.h>
+int open_forced(const char *weights, int threads, classifier **model, char *message, size_t bytes);
+int open_forced(const char *weights, int threads, classifier **model, char *message, size_t bytes) {
+  for (int i = 0; classifier_target(i); ++i)
+    fprintf(stderr, "has %s\\n", classifier_target(i));
+  return classifier_open_for(getenv("TARGET"), weights, threads, model, message, bytes);
+}
+""")
+        flags = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-I", self.work]
+        built = run(CC, *flags, "-c", shim, "-o", self.work / "shim.o")
+        self.assertEqual(built.returncode, 0, built.stderr)
+        built = run(CC, *flags, "-Dclassifier_open=open_forced", f"{SOURCE}/deploy.c", self.work / "shim.o",
+                    self.work / "classifier.o", "-lm", "-lpthread", "-o", self.work / "forced")
+        self.assertEqual(built.returncode, 0, built.stderr)
+
+        def forced(target: str) -> subprocess.CompletedProcess:
+            return run(self.work / "forced", self.work / "classifier.weights", 2, *SENTENCES, env={"TARGET": target})
+
+        reference = self.classify(2, *SENTENCES).stdout
+        ran = []
+        for target in ("x86-64", "x86-64-v3", "x86-64-v4"):
+            result = forced(target)
+            self.assertEqual(result.stderr.splitlines()[:3], ["has x86-64-v4", "has x86-64-v3", "has x86-64"])
+            if result.returncode == 16:  # this CPU cannot
+                self.assertRegex(result.stderr, rf"\[classifier\] this CPU has no \S+, which the code for {target} needs")
+                continue
+            self.assertEqual(result.returncode, 0, result.stderr)
+            ran.append(result.stdout)
+        self.assertEqual(ran[-1], reference)  # what it chooses by itself is the best
+        words = [text.replace(":", "").split() for text in ran]
+        for other in words[1:]:
+            for value, wanted in zip(other, words[0], strict=True):
+                if "," in value or "." not in value:
+                    self.assertEqual(value, wanted)
+                else:  # the order in which a product adds up is the target's
+                    self.assertAlmostEqual(float(value), float(wanted), delta=2e-6)
+        result = forced("pdp-11")
+        self.assertEqual(result.returncode, 11)
+        self.assertIn('there is no code for "pdp-11"', result.stderr)
 
     def test_bad_input_is_a_status_and_a_line(self):
         def fails(status: int, text: str, *arguments, **options):

@@ -48,7 +48,8 @@ int main(int argc, char **argv) {
     auto model = classifier.compile(
         CompileOptions{.constraints = {Dim("batch").between(1, 64), Dim("seq").between(1, 512)}},
         tokens, tokens);
-    model.exportObject((folder / "classifier.o").string(), "classifier");
+    model.exportObject((folder / "classifier.o").string(), "classifier",
+                       {.targets = {"x86-64-v2", "x86-64-v3", "x86-64-v4"}});
 
     for (int i = 2; i < argc; ++i) {
       std::vector<int64_t> ids = parse(argv[i]);

@@ -72,15 +72,19 @@ std::string upper(std::string text) {
 } // namespace
 
 std::string exportedHeader(const ExportedModel &model) {
-  const Artifact &artifact = model.artifact;
+  const Artifact &artifact = model.images.front().artifact;
   const std::string &name = model.name;
   const std::string big = upper(name);
   const bool hasSizes = !artifact.symbols.empty();
+  std::string targets;
+  for (const ExportedImage &image : model.images)
+    targets += (targets.empty() ? "" : ", ") + image.artifact.target;
   std::string text = fmt::format(R"(/* {0}: a compiled model. Link with {0}.o, -lm and -lpthread.
 
    All functions may be called from any thread: calls of one model wait for each other; open it several
    times to run them side by side. The weights are mapped from their file, which must not change meanwhile.
-   Needs a CPU with the features of {1}; {0}_open says so where they are missing. */
+   Has code for {1}; {0}_open takes the first that the CPU can run, and says so where
+   there is none. */
 #ifndef {2}_H
 #define {2}_H
 
@@ -92,18 +96,18 @@ extern "C" {{
 #endif
 
 )",
-                                 name, artifact.target, big);
+                                 name, targets, big);
   text += fmt::format(
       R"(/* What a function returns. Where it is not {0}_OK, `message` (of `message_bytes` bytes, or NULL) holds a
    line that says what was expected and what came. */
 enum {0}_status {{
   {0}_OK,
-  {0}_BAD_ARGUMENT, /* a null or unaligned pointer, a number of threads that cannot be */
+  {0}_BAD_ARGUMENT, /* a null or unaligned pointer, a number of threads or a target that cannot be */
   {0}_BAD_SIZE,     /* sizes that the model does not take */
   {0}_BAD_INDEX,    /* an index beyond a table; the outputs mean nothing */
   {0}_BAD_FILE,     /* a file of weights that is not there, not whole, or another model's */
   {0}_NO_MEMORY,
-  {0}_BAD_CPU       /* this CPU lacks what the code needs */
+  {0}_BAD_CPU       /* this CPU can run none of the code */
 }};
 
 )",
@@ -119,6 +123,11 @@ enum {0}_status {{
 /* Opens the model with its file of weights. `threads`: how many a call runs on, the caller among them, at least 1.
    Nothing is left behind where it fails. */
 int {0}_open(const char *weights, int threads, {0} **model, char *message, size_t message_bytes);
+/* The targets that there is code for, the best first; NULL for an index beyond the last one. */
+const char *{0}_target(int index);
+/* {0}_open with the code for one of them, whatever better the CPU can run. */
+int {0}_open_for(const char *target, const char *weights, int threads, {0} **model, char *message,
+    size_t message_bytes);
 /* NULL is allowed. Not while a call runs. */
 void {0}_close({0} *model);
 

@@ -17,6 +17,9 @@ extern const char *const aotRuntimeText;
 
 namespace {
 
+/// Of an image's code; its number stands behind it.
+constexpr std::string_view codeLabel = ".Lkiln_code";
+
 /// Data in assembly text: words that may name others.
 class DataWriter {
 public:
@@ -70,21 +73,6 @@ Dim numElements(const TensorType &type) {
   return result;
 }
 
-/// The features of a target's canonical name, `x86-64-v4+avx512vnni`.
-CpuFeatures featuresOf(std::string_view target) {
-  CpuFeatures features;
-  std::string_view level = target.substr(0, target.find('+'));
-  for (int i = 0; i < numCpuLevels; ++i)
-    if (cpuLevel(i).name == level)
-      features = cpuLevel(i).features;
-  while (target.find('+') != target.npos) {
-    target.remove_prefix(target.find('+') + 1);
-    if (auto feature = featureByName(target.substr(0, target.find('+'))))
-      features.add(*feature);
-  }
-  return features;
-}
-
 std::string bytesText(std::span<const std::byte> bytes) {
   constexpr std::size_t perLine = 32;
   std::string text;
@@ -96,16 +84,17 @@ std::string bytesText(std::span<const std::byte> bytes) {
   return text + "\n";
 }
 
-std::string tableText(const ExportedModel &model) {
-  const Artifact &artifact = model.artifact;
-  DataWriter data;
+/// The Table of an image.
+std::string tableText(DataWriter &data, const ExportedModel &model, std::size_t index) {
+  const ExportedImage &image = model.images[index];
+  const Artifact &artifact = image.artifact;
   auto buffer = [&](const std::string &name, const TensorType &type, int64_t alias) {
     return data.text(name) + data.number(static_cast<int64_t>(sizeBytes(type.dtype))) +
            data.program(numElements(type), artifact.symbols) + data.number(alias);
   };
   std::string requirements, symbols, arguments, outputs, weights, slots, bounds, sites;
-  int64_t numRequirements = 0, numArguments = 0, numSlots = 0, numWeights = 0;
-  for (const CpuRequirement &need : cpuRequirements(featuresOf(artifact.target))) {
+  int64_t numRequirements = 0, numArguments = 0, numSlots = 0;
+  for (const CpuRequirement &need : cpuRequirements(parseTarget(artifact.target).features)) {
     requirements += data.text(need.name) + data.number(need.leaf) + data.number(need.subleaf) +
                     data.number(need.reg) + data.number(need.bit) + data.number(need.state);
     ++numRequirements;
@@ -113,10 +102,12 @@ std::string tableText(const ExportedModel &model) {
   for (const std::string &symbol : artifact.symbols)
     symbols += data.text(symbol);
   std::vector<int64_t> firstSlot;
+  std::size_t numWeights = 0;
   for (const ArtifactInput &input : artifact.inputs) {
     firstSlot.push_back(numSlots);
     for (std::size_t i = 0; i < std::max<std::size_t>(input.packings.size(), 1); ++i, ++numSlots)
-      slots += data.number(input.isWeight ? numWeights++ : -1 - numArguments);
+      slots += data.number(input.isWeight ? static_cast<int64_t>(image.weights[numWeights++])
+                                          : -1 - numArguments);
     if (!input.isWeight)
       arguments += buffer(fmt::format("argument {}", numArguments++), input.type, -1);
   }
@@ -138,20 +129,28 @@ std::string tableText(const ExportedModel &model) {
   auto counted = [&](std::size_t count, const std::string &words) {
     return data.number(static_cast<int64_t>(count)) + data.list(words);
   };
-  std::string table =
-      data.text(model.name) + data.text(artifact.key) +
-      data.address(fmt::format(".Lkiln_code + {}", artifact.entryOffset)) +
-      counted(static_cast<std::size_t>(numRequirements), requirements) +
-      counted(artifact.symbols.size(), symbols) +
-      counted(static_cast<std::size_t>(numArguments), arguments) +
-      counted(artifact.outputs.size(), outputs) + counted(model.weightBytes.size(), weights) +
-      counted(static_cast<std::size_t>(numSlots), slots) +
-      counted(artifact.constraints.size(), bounds) + counted(artifact.indexSites.size(), sites) +
-      data.program(artifact.workspace, artifact.symbols) +
-      data.program(artifact.scratchPerThread, artifact.symbols);
+  return data.text(model.name) + data.text(model.key) + data.text(artifact.target) +
+         data.address(fmt::format("{}{} + {}", codeLabel, index, artifact.entryOffset)) +
+         counted(static_cast<std::size_t>(numRequirements), requirements) +
+         counted(artifact.symbols.size(), symbols) +
+         counted(static_cast<std::size_t>(numArguments), arguments) +
+         counted(artifact.outputs.size(), outputs) + counted(model.weightBytes.size(), weights) +
+         counted(static_cast<std::size_t>(numSlots), slots) +
+         counted(artifact.constraints.size(), bounds) + counted(artifact.indexSites.size(), sites) +
+         data.program(artifact.workspace, artifact.symbols) +
+         data.program(artifact.scratchPerThread, artifact.symbols);
+}
+
+/// All tables, and the list of them.
+std::string tablesText(const ExportedModel &model) {
+  DataWriter data;
+  std::string tables;
+  for (std::size_t i = 0; i < model.images.size(); ++i)
+    tables += data.list(tableText(data, model, i));
+  std::string images = data.number(static_cast<int64_t>(model.images.size())) + data.list(tables);
   return "\n\t.section .data.rel.ro,\"aw\",@progbits\n" + data.str() +
-         "\t.p2align 3\n\t.hidden kiln_aot_table\n\t.globl kiln_aot_table\nkiln_aot_table:\n" +
-         table;
+         "\t.p2align 3\n\t.hidden kiln_aot_images\n\t.globl kiln_aot_images\nkiln_aot_images:\n" +
+         images;
 }
 
 std::string replaceAll(std::string text, std::string_view from, std::string_view to) {
@@ -170,22 +169,32 @@ void checkExport(const ExportedModel &model) {
                 });
   if (!isName)
     throw ValueError(fmt::format("name \"{}\": expected a name of C: letters, digits and _", name));
-  if (model.artifact.ranks != 1)
-    throw CompileError(
-        fmt::format("the model runs on {} devices; an object runs on one", model.artifact.ranks));
-  for (const ArtifactInput &input : model.artifact.inputs)
-    for (const Packing &packing : input.packings)
-      if (!input.isWeight && packing.kind != Packing::Kind::none)
-        throw CompileError(
-            fmt::format("{} is packed for each call, which an object cannot", input.name));
+  const Artifact &first = model.images.front().artifact;
+  for (const auto &[artifact, weights] : model.images) {
+    if (artifact.ranks != 1)
+      throw CompileError(
+          fmt::format("the model runs on {} devices; an object runs on one", artifact.ranks));
+    for (const ArtifactInput &input : artifact.inputs)
+      for (const Packing &packing : input.packings)
+        if (!input.isWeight && packing.kind != Packing::Kind::none)
+          throw CompileError(
+              fmt::format("{} is packed for each call, which an object cannot", input.name));
+    // Sizes, arguments and outputs are described once.
+    if (artifact.symbols != first.symbols || artifact.inputs.size() != first.inputs.size() ||
+        artifact.outputs.size() != first.outputs.size())
+      throw CompileError(fmt::format("the code for {} and that for {} are not of one model",
+                                     first.target, artifact.target));
+  }
 }
 
 std::string exportedAssembly(const ExportedModel &model) {
   checkExport(model);
   std::string text = aotRuntimeText;
-  text += "\n\t.text\n\t.p2align 12\n.Lkiln_code:";
-  text += bytesText(model.artifact.code);
-  text += tableText(model);
+  for (std::size_t i = 0; i < model.images.size(); ++i) {
+    text += fmt::format("\n\t.text\n\t.p2align 12\n{}{}:", codeLabel, i);
+    text += bytesText(model.images[i].artifact.code);
+  }
+  text += tablesText(model);
   text += "\n\t.section \".note.GNU-stack\",\"\",@progbits\n";
   return replaceAll(std::move(text), "kiln_aot", model.name);
 }
@@ -206,7 +215,7 @@ std::vector<std::byte> weightsHeader(const ExportedModel &model, std::vector<int
     bytes.insert(bytes.end(), raw, raw + size);
   };
   append("KILNWTS\n", 8);
-  append(model.artifact.key.data(), 32);
+  append(model.key.data(), 32);
   append(&at, 8); // of the whole file
   append(&count, 8);
   append(offsets.data(), 8 * offsets.size());

@@ -2,6 +2,7 @@
    nothing but libc, libm and libpthread. It is compiled to assembly text when Kiln is built; an
    export writes the model's name in the place of "kiln_aot" and adds the model's table. What the
    functions promise their callers is in the header that goes with them (ExportedHeader.cpp). */
+#define _GNU_SOURCE /* syscall */
 #include "runtime/Abi.h"
 
 #include <cpuid.h>
@@ -15,6 +16,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define VISIBLE __attribute__((visibility("default")))
@@ -49,8 +51,8 @@ typedef struct Bound {
   const char *text; /* of the dim */
 } Bound;
 
-typedef struct Table {
-  const char *name, *key;
+typedef struct Table { /* of the code for one target */
+  const char *name, *key, *target;
   KilnEntry entry;
   int64_t requirements;
   const Requirement *requirement;
@@ -71,7 +73,15 @@ typedef struct Table {
   Program workspace, scratchPerThread;
 } Table;
 
-extern const Table kiln_aot_table __attribute__((visibility("hidden")));
+typedef struct Images { /* the best first */
+  int64_t count;
+  const Table *const *table;
+} Images;
+
+extern const Images kiln_aot_images __attribute__((visibility("hidden")));
+
+/* What is the same for all targets: names, sizes, arguments, outputs. */
+static const Table *common(void) { return kiln_aot_images.table[0]; }
 
 typedef struct Pool Pool;
 typedef struct Worker {
@@ -96,6 +106,7 @@ struct Pool {
 
 typedef struct kiln_aot {
   KilnRuntime runtime; /* first: compiled code gives it back */
+  const Table *table;
   Pool pool;
   pthread_mutex_t mutex; /* held by a call */
   char *file;            /* mapped */
@@ -253,19 +264,64 @@ static const KilnMath math = {exp, log, log1p, tanh, erf, erfc, sin, cos, pow, f
 
 /* ---- opening ---- */
 
-static const char *missingFeature(void) {
+/* Linux gives AMX to processes that ask for it. */
+static int mayUseTiles(void) {
+  enum { requestPermission = 0x1023, tileData = 18 }; /* ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA */
+  return syscall(SYS_arch_prctl, requestPermission, tileData) == 0;
+}
+
+static const char *missingFeature(const Table *table) {
+  const int64_t tiles = 0x60000; /* XCR0: the state of AMX */
   unsigned regs[4], low = 0, high = 0;
   if (__get_cpuid(1, &regs[0], &regs[1], &regs[2], &regs[3]) && (regs[2] & (1u << 27)))
     __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
   int64_t state = (int64_t)((uint64_t)high << 32 | low);
-  for (int64_t i = 0; i < kiln_aot_table.requirements; ++i) {
-    const Requirement *need = &kiln_aot_table.requirement[i];
+  for (int64_t i = 0; i < table->requirements; ++i) {
+    const Requirement *need = &table->requirement[i];
     if (!__get_cpuid_count((unsigned)need->leaf, (unsigned)need->subleaf, &regs[0], &regs[1],
                            &regs[2], &regs[3]) ||
         !(regs[need->reg] >> need->bit & 1) || (state & need->state) != need->state)
       return need->name;
+    if ((need->state & tiles) && !mayUseTiles())
+      return need->name;
   }
   return NULL;
+}
+
+static pthread_once_t isChosen = PTHREAD_ONCE_INIT;
+static const Table *chosen; /* NULL: none */
+
+static void choose(void) {
+  for (int64_t i = 0; i < kiln_aot_images.count && !chosen; ++i)
+    if (!missingFeature(kiln_aot_images.table[i]))
+      chosen = kiln_aot_images.table[i];
+}
+
+/* The best code that this CPU and system can run. */
+static int chooseTable(const Table **table, char *message, size_t bytes) {
+  pthread_once(&isChosen, choose);
+  *table = chosen;
+  if (chosen)
+    return ok;
+  const Table *last = kiln_aot_images.table[kiln_aot_images.count - 1];
+  return fail(badCpu, message, bytes, "[%s] this CPU has no %s, which the code for %s needs%s",
+              last->name, missingFeature(last), last->target,
+              kiln_aot_images.count > 1 ? "; that for others needs more" : "");
+}
+
+static int findTable(const char *target, const Table **table, char *message, size_t bytes) {
+  for (int64_t i = 0; i < kiln_aot_images.count; ++i) {
+    *table = kiln_aot_images.table[i];
+    if (strcmp((*table)->target, target) != 0)
+      continue;
+    const char *missing = missingFeature(*table);
+    return missing ? fail(badCpu, message, bytes,
+                          "[%s] this CPU has no %s, which the code for %s needs", (*table)->name,
+                          missing, target)
+                   : ok;
+  }
+  return fail(badArgument, message, bytes, "[%s] target: there is no code for \"%s\"",
+              common()->name, target);
 }
 
 typedef struct WeightsHeader { /* followed by an offset for each weight */
@@ -282,36 +338,35 @@ static int mapWeights(kiln_aot *model, const char *path, char *message, size_t b
     int error = errno;
     if (file >= 0)
       close(file);
-    return fail(badFile, message, bytes, "[%s] %s: %s", kiln_aot_table.name, path, strerror(error));
+    return fail(badFile, message, bytes, "[%s] %s: %s", common()->name, path, strerror(error));
   }
   size_t size = (size_t)status.st_size;
   void *mapped = size ? mmap(NULL, size, PROT_READ, MAP_PRIVATE, file, 0) : MAP_FAILED;
   close(file);
   if (mapped == MAP_FAILED)
-    return fail(badFile, message, bytes, "[%s] %s: cannot be mapped", kiln_aot_table.name, path);
+    return fail(badFile, message, bytes, "[%s] %s: cannot be mapped", common()->name, path);
   model->file = mapped;
   model->fileBytes = size;
   const WeightsHeader *header = mapped;
   if (size < sizeof(WeightsHeader) || memcmp(header->magic, "KILNWTS\n", 8) != 0)
     return fail(badFile, message, bytes, "[%s] %s: magic: this is no file of weights",
-                kiln_aot_table.name, path);
-  if (memcmp(header->key, kiln_aot_table.key, 32) != 0)
+                common()->name, path);
+  if (memcmp(header->key, common()->key, 32) != 0)
     return fail(badFile, message, bytes, "[%s] %s: key: these are the weights of another model",
-                kiln_aot_table.name, path);
+                common()->name, path);
   if (header->fileBytes != (int64_t)size)
     return fail(badFile, message, bytes, "[%s] %s: fileBytes: %lld, the file has %lld",
-                kiln_aot_table.name, path, (long long)header->fileBytes, (long long)size);
+                common()->name, path, (long long)header->fileBytes, (long long)size);
   const int64_t *offset = (const int64_t *)(header + 1);
-  if (header->weights != kiln_aot_table.weights ||
-      (size - sizeof(WeightsHeader)) / 8 < (size_t)kiln_aot_table.weights)
-    return fail(badFile, message, bytes, "[%s] %s: weights: %lld, expected %lld",
-                kiln_aot_table.name, path, (long long)header->weights,
-                (long long)kiln_aot_table.weights);
-  for (int64_t i = 0; i < kiln_aot_table.weights; ++i)
+  if (header->weights != common()->weights ||
+      (size - sizeof(WeightsHeader)) / 8 < (size_t)common()->weights)
+    return fail(badFile, message, bytes, "[%s] %s: weights: %lld, expected %lld", common()->name,
+                path, (long long)header->weights, (long long)common()->weights);
+  for (int64_t i = 0; i < common()->weights; ++i)
     if (offset[i] < 0 || offset[i] % alignment != 0 || offset[i] > (int64_t)size ||
-        (int64_t)size - offset[i] < kiln_aot_table.weightBytes[i])
+        (int64_t)size - offset[i] < common()->weightBytes[i])
       return fail(badFile, message, bytes, "[%s] %s: weight %lld does not lie in the file",
-                  kiln_aot_table.name, path, (long long)i);
+                  common()->name, path, (long long)i);
   return ok;
 }
 
@@ -327,22 +382,23 @@ VISIBLE void kiln_aot_close(kiln_aot *model) {
   free(model);
 }
 
-VISIBLE int kiln_aot_open(const char *weights, int threads, kiln_aot **result, char *message,
-                          size_t bytes) {
+static int openWith(const char *target, const char *weights, int threads, kiln_aot **result,
+                    char *message, size_t bytes) {
   if (!weights || !result)
-    return fail(badArgument, message, bytes, "[%s] %s is null", kiln_aot_table.name,
+    return fail(badArgument, message, bytes, "[%s] %s is null", common()->name,
                 weights ? "model" : "weights");
   *result = NULL;
   if (threads < 1 || threads > maxThreads)
     return fail(badArgument, message, bytes, "[%s] threads: expected 1 to %d, got %d",
-                kiln_aot_table.name, maxThreads, threads);
-  const char *missing = missingFeature();
-  if (missing)
-    return fail(badCpu, message, bytes, "[%s] this CPU has no %s, which the code needs",
-                kiln_aot_table.name, missing);
+                common()->name, maxThreads, threads);
+  const Table *table = NULL;
+  int status =
+      target ? findTable(target, &table, message, bytes) : chooseTable(&table, message, bytes);
+  if (status != ok)
+    return status;
   kiln_aot *model = calloc(1, sizeof(kiln_aot));
   if (!model)
-    return fail(noMemory, message, bytes, "[%s] no memory", kiln_aot_table.name);
+    return fail(noMemory, message, bytes, "[%s] no memory", common()->name);
   pthread_mutex_init(&model->mutex, NULL);
   pthread_mutex_init(&model->reportMutex, NULL);
   startPool(&model->pool, threads);
@@ -351,7 +407,8 @@ VISIBLE int kiln_aot_open(const char *weights, int threads, kiln_aot **result, c
   model->runtime.parallelFor = parallelFor;
   model->runtime.indexError = indexError;
   model->runtime.math = &math;
-  int status = mapWeights(model, weights, message, bytes);
+  model->table = table;
+  status = mapWeights(model, weights, message, bytes);
   if (status != ok)
     kiln_aot_close(model);
   else
@@ -359,10 +416,26 @@ VISIBLE int kiln_aot_open(const char *weights, int threads, kiln_aot **result, c
   return status;
 }
 
+VISIBLE int kiln_aot_open(const char *weights, int threads, kiln_aot **result, char *message,
+                          size_t bytes) {
+  return openWith(NULL, weights, threads, result, message, bytes);
+}
+
+VISIBLE int kiln_aot_open_for(const char *target, const char *weights, int threads,
+                              kiln_aot **result, char *message, size_t bytes) {
+  if (!target)
+    return fail(badArgument, message, bytes, "[%s] target is null", common()->name);
+  return openWith(target, weights, threads, result, message, bytes);
+}
+
+VISIBLE const char *kiln_aot_target(int index) {
+  return index >= 0 && index < kiln_aot_images.count ? kiln_aot_images.table[index]->target : NULL;
+}
+
 /* ---- calling ---- */
 
 static int checkSizes(const int64_t *sizes, char *message, size_t bytes) {
-  const Table *table = &kiln_aot_table;
+  const Table *table = common();
   for (int64_t i = 0; i < table->symbols; ++i)
     if (sizes[i] < 0)
       return fail(badSize, message, bytes, "[%s] size \"%s\": expected at least 0, got %lld",
@@ -400,13 +473,13 @@ static int64_t bytesOf(const Buffer *buffer, const int64_t *sizes) {
 static int checkPointer(const Buffer *buffer, const void *pointer, int64_t size, char *message,
                         size_t bytes) {
   if (size < 0)
-    return fail(badSize, message, bytes, "[%s] %s: its size overflows", kiln_aot_table.name,
+    return fail(badSize, message, bytes, "[%s] %s: its size overflows", common()->name,
                 buffer->name);
   if (size > 0 && !pointer)
-    return fail(badArgument, message, bytes, "[%s] %s is null", kiln_aot_table.name, buffer->name);
+    return fail(badArgument, message, bytes, "[%s] %s is null", common()->name, buffer->name);
   if ((uintptr_t)pointer % (uintptr_t)buffer->elementBytes != 0)
     return fail(badArgument, message, bytes,
-                "[%s] %s: expected an address that is a multiple of %lld", kiln_aot_table.name,
+                "[%s] %s: expected an address that is a multiple of %lld", common()->name,
                 buffer->name, (long long)buffer->elementBytes);
   return ok;
 }
@@ -415,7 +488,7 @@ static int64_t roundUp(int64_t size) { return (size + alignment - 1) / alignment
 
 static int callLocked(kiln_aot *model, const int64_t *sizes, const void *const *inputs,
                       void *const *outputs, char *message, size_t bytes) {
-  const Table *table = &kiln_aot_table;
+  const Table *table = model->table;
   int64_t workspace, scratch, total;
   if (!evaluate(table->workspace, sizes, &workspace) ||
       !evaluate(table->scratchPerThread, sizes, &scratch) || workspace < 0 || scratch < 0 ||
@@ -475,7 +548,7 @@ static int callLocked(kiln_aot *model, const int64_t *sizes, const void *const *
 
 VISIBLE int kiln_aot_call(kiln_aot *model, const int64_t *sizes, const void *const *inputs,
                           void *const *outputs, char *message, size_t bytes) {
-  const Table *table = &kiln_aot_table;
+  const Table *table = common();
   if (!model)
     return fail(badArgument, message, bytes, "[%s] model is null", table->name);
   int status = checkSizes(sizes, message, bytes);
@@ -494,7 +567,7 @@ VISIBLE int kiln_aot_call(kiln_aot *model, const int64_t *sizes, const void *con
 }
 
 VISIBLE int64_t kiln_aot_output_elements(const int64_t *sizes, int output) {
-  const Table *table = &kiln_aot_table;
+  const Table *table = common();
   int64_t elements;
   if (output < 0 || output >= table->outputs || checkSizes(sizes, NULL, 0) != ok ||
       !evaluate(table->output[output].elements, sizes, &elements))

@@ -1,5 +1,6 @@
 #include "runtime/cpu/HostCpu.h"
 
+#include <algorithm>
 #include <array>
 
 #if defined(__x86_64__)
@@ -142,6 +143,32 @@ const CpuLevel *bestCpuLevel(CpuFeatures features) {
     if (features.contains(cpuLevel(i).features))
       return &cpuLevel(i);
   return nullptr;
+}
+
+static const CpuLevel *levelByName(std::string_view name) {
+  for (const CpuLevel &level : levels)
+    if (name == level.name || name == level.alias)
+      return &level;
+  return name == "x86-64-v2" ? &levels[0] : nullptr; // the psABI's name of it
+}
+
+ParsedTarget parseTarget(std::string_view name) {
+  ParsedTarget parsed;
+  if (name.ends_with('+'))
+    return {{}, "", false};
+  for (bool isFirst = true; isFirst || !name.empty(); isFirst = false) {
+    std::string_view part = name.substr(0, name.find('+'));
+    name.remove_prefix(std::min(name.size(), part.size() + 1));
+    const CpuLevel *level = isFirst ? levelByName(part) : nullptr;
+    std::optional<CpuFeature> feature = isFirst ? std::nullopt : featureByName(part);
+    if (!level && !feature)
+      return {{}, part, false};
+    if (level)
+      parsed.features = level->features;
+    else
+      parsed.features.add(*feature);
+  }
+  return parsed;
 }
 
 std::string cpuKey(CpuFeatures features) {

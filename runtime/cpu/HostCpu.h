@@ -114,6 +114,15 @@ CpuFeatures hostCpuFeatures();
 /// The highest level that `features` contains, or nothing if it lacks even the baseline.
 const CpuLevel *bestCpuLevel(CpuFeatures features);
 
+/// A target's name: a level (its name or alias, or `x86-64-v2` for the baseline) and `+FEATURE`s
+/// behind it. `unknown`: the first part that is none of these; empty if there is none.
+struct ParsedTarget {
+  CpuFeatures features;
+  std::string_view unknown;
+  bool isKnown = true;
+};
+ParsedTarget parseTarget(std::string_view name);
+
 /// One line for cache keys: the best level and what is there beyond it, such as
 /// `x86-64-v4+avx512vnni+avx512bf16`; `unsupported` if the CPU lacks the baseline.
 std::string cpuKey(CpuFeatures features);

@@ -8,7 +8,6 @@
 #include <iterator>
 #include <memory>
 #include <optional>
-#include <span>
 #include <vector>
 
 #include <fmt/format.h>
@@ -60,42 +59,34 @@ Weights findWeights(const ir::Graph &graph, const std::string &path) {
   }
   return weights;
 }
-
-/// As the code reads them: of each a copy for each packing.
-Weights packWeights(const runtime::Artifact &artifact, const Weights &weights) {
-  Weights packed;
-  std::size_t next = 0;
-  for (const runtime::ArtifactInput &input : artifact.inputs) {
-    if (!input.isWeight)
-      continue;
-    const runtime::Buffer &buffer = *weights[next++];
-    if (input.packings.empty())
-      packed.push_back(buffer.packed({}, input.type, CPU()));
-    for (const runtime::Packing &packing : input.packings)
-      packed.push_back(buffer.packed(packing, input.type, CPU()));
-  }
-  return packed;
-}
 } // namespace
 
 void compileModel(const Options &options) {
   ir::Graph graph;
   runtime::parseGraph(readWhole(options.model), options.model, graph);
   const Weights weights = findWeights(graph, options.weights);
-  runtime::CompileRequest request;
-  request.target = options.target;
-  runtime::CompileResult result = runtime::compileGraph(graph, request);
-  if (result.error != ErrorKind::none)
-    throw CompileError(result.message);
-  runtime::ExportedModel model{options.name, std::move(result.artifact), {}};
-  model.artifact.key = runtime::artifactKey(ir::canonicalText(graph), request);
-  const Weights packed = packWeights(model.artifact, weights);
-  std::vector<std::span<const std::byte>> contents;
-  for (const auto &buffer : packed) {
-    contents.push_back(buffer->bytes());
-    model.weightBytes.push_back(buffer->sizeBytes());
+  std::vector<const runtime::Buffer *> ofInput;
+  for (std::size_t i = 0, next = 0; i < graph.inputs.size(); ++i) {
+    bool isWeight = graph.inputs[i].role == ir::Input::Role::weight;
+    ofInput.push_back(isWeight ? weights[next++].get() : nullptr);
   }
-  detail::writeExport(model, contents, options.output, "write");
+  detail::ExportSource source{
+      options.name, {}, {}, [&](std::size_t input, const runtime::Packing &packing) {
+        return ofInput[input]->packed(packing, graph.inputs[input].type, CPU());
+      }};
+  const std::string graphText = ir::canonicalText(graph);
+  std::vector<std::string> keys;
+  for (const std::string &target : options.targets) {
+    runtime::CompileRequest request;
+    request.target = target;
+    runtime::CompileResult result = runtime::compileGraph(graph, request);
+    if (result.error != ErrorKind::none)
+      throw CompileError(result.message);
+    source.artifacts.push_back(std::move(result.artifact));
+    keys.push_back(runtime::artifactKey(graphText, request));
+  }
+  source.key = detail::exportKey(keys);
+  detail::writeExport(std::move(source), options.output, "write");
 }
 
 } // namespace kiln::tools

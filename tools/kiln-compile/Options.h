@@ -3,15 +3,16 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace kiln::tools {
 
 struct Options {
-  std::string model;   ///< Text in the kiln dialect.
-  std::string output;  ///< The object.
-  std::string name;    ///< What the object's functions begin with.
-  std::string weights; ///< A safetensors file, or nothing.
-  std::string target;
+  std::string model;                             ///< Text in the kiln dialect.
+  std::string output;                            ///< The object.
+  std::string name;                              ///< What the object's functions begin with.
+  std::string weights;                           ///< A safetensors file, or nothing.
+  std::vector<std::string> targets = {"native"}; ///< One code for each in the object.
 };
 
 /// Reads the command line into `options`. Returns the exit code if there is nothing more to do: 0

@@ -51,6 +51,13 @@ struct CompileOptions {
   Where where = Where::current();
 };
 
+struct ExportOptions {
+  /// The targets to have code for in the object, as CompileOptions::target names them; it takes the
+  /// best that the CPU and the system can run, when it is opened. None: that of the model.
+  std::vector<std::string> targets{};
+  Where where = Where::current();
+};
+
 /// Names of an artifact's kernels; as a number, how many there are.
 struct KernelNames : std::vector<std::string> {
   using std::vector<std::string>::vector;
@@ -127,7 +134,7 @@ CompileStats compiledStats(const CompiledState &state);
 std::string compiledIr(const CompiledState &state, const std::string &stage,
                        const std::source_location &where);
 void exportCompiled(const CompiledState &state, const std::string &path, const std::string &name,
-                    const std::source_location &where);
+                    const std::vector<std::string> &targets, const std::source_location &where);
 
 template <std::size_t> using Argument = const Tensor &;
 
@@ -183,7 +190,13 @@ public:
   /// several devices; IoError.
   void exportObject(const std::string &path, const std::string &name,
                     Where where = Where::current()) const {
-    detail::exportCompiled(*state, path, name, where);
+    detail::exportCompiled(*state, path, name, {}, where);
+  }
+  /// The same with code for several targets. Further errors: ValueError for an unknown target;
+  /// CompileError where weights are there only rounded, and another target wants them otherwise.
+  void exportObject(const std::string &path, const std::string &name,
+                    const ExportOptions &options) const {
+    detail::exportCompiled(*state, path, name, options.targets, options.where);
   }
 
 private:

@@ -26,6 +26,27 @@ TEST(HostCpu, KeyNamesLevelAndExtras) {
   EXPECT_EQ(cpuKey({}), "unsupported");
 }
 
+TEST(HostCpu, TargetsAreParsed) {
+  for (int i = 0; i < numCpuLevels; ++i)
+    for (std::string_view name : {cpuLevel(i).name, cpuLevel(i).alias})
+      EXPECT_EQ(parseTarget(name).features, cpuLevel(i).features);
+  EXPECT_EQ(parseTarget("x86-64-v2").features, cpuLevel(0).features);
+  CpuFeatures many = cpuLevel(1).features | CpuFeatures{CpuFeature::avxvnni, CpuFeature::amxTile};
+  EXPECT_EQ(parseTarget("avx2+avxvnni+amx-tile").features, many);
+  EXPECT_EQ(parseTarget(cpuKey(many)).features, many);
+  auto unknown = [](std::string_view name) {
+    ParsedTarget parsed = parseTarget(name);
+    return parsed.isKnown ? std::string("known") : std::string(parsed.unknown);
+  };
+  EXPECT_EQ(unknown("x86-64-v3"), "known");
+  EXPECT_EQ(unknown("pdp-11+fma"), "pdp-11");
+  EXPECT_EQ(unknown("x86-64-v3+quantum+fma"), "quantum");
+  EXPECT_EQ(unknown("x86-64-v3+x86-64"), "x86-64");
+  EXPECT_EQ(unknown("x86-64-v3+"), "");
+  EXPECT_EQ(unknown("x86-64-v3++fma"), "");
+  EXPECT_EQ(unknown(""), "");
+}
+
 TEST(HostCpu, NamesRoundTrip) {
   for (int i = 0; i < numCpuFeatures; ++i) {
     auto feature = static_cast<CpuFeature>(i);

@@ -4,6 +4,7 @@
 #include "runtime/Buffer.h"
 #include "runtime/HostMemory.h"
 #include "runtime/MappedFile.h"
+#include "runtime/Unpacking.h"
 
 #include <gtest/gtest.h>
 
@@ -62,6 +63,9 @@ void checkPacking(DType dtype, const Packing &packing, std::vector<int64_t> size
     ASSERT_EQ(packed->template as<T>()[i], from < 0 ? T(0) : source[from])
         << type.str() << " panel " << packing.panel << " position " << i;
   }
+  std::shared_ptr<const Buffer> dense = unpacked(*packed, packing, type);
+  ASSERT_EQ(dense->sizeBytes(), buffer->sizeBytes());
+  EXPECT_TRUE(std::equal(source.begin(), source.end(), dense->template as<T>())) << type.str();
 }
 
 } // namespace
@@ -98,6 +102,19 @@ TEST(Packing, FiltersAreTheSameInBothLayouts) {
     EXPECT_EQ(packedAs(last, filter(panel), {2, 3, channels, outputs}), expected);
     EXPECT_EQ(packedAs(last, filter(panel), {taps, channels, outputs}), expected);
     EXPECT_EQ(packedAs(first, channelsFirst(panel), {outputs, channels, 2, 3}), expected);
+  }
+}
+
+TEST(Packing, FiltersAreUnpacked) {
+  const std::vector<int64_t> sizes = {6, 5, 3, 2};
+  TensorType type = typeOf(DType::float32, sizes);
+  std::vector<float> values(6 * 5 * 3 * 2);
+  std::iota(values.begin(), values.end(), 1.0f);
+  auto buffer = Buffer::copyOf(std::as_bytes(std::span(values)));
+  for (const Packing &packing : {filter(4), channelsFirst(4), Packing{}}) {
+    auto dense = unpacked(*buffer->packed(packing, type), packing, type);
+    ASSERT_EQ(dense->sizeBytes(), buffer->sizeBytes());
+    EXPECT_TRUE(std::equal(values.begin(), values.end(), dense->as<float>()));
   }
 }
 
