@@ -4,7 +4,6 @@
 #include "runtime/Abi.h"
 #include "runtime/Checksum.h"
 #include "runtime/Executable.h"
-#include "runtime/MappedFile.h"
 
 #include <bit>
 #include <cstring>
@@ -315,9 +314,9 @@ Artifact parseArtifact(std::span<const std::byte> bytes) {
   return std::move(parsed.artifact);
 }
 
-std::shared_ptr<const Executable> loadArtifactFile(const MappedFile &file) {
-  ParsedArtifact parsed = parseArtifactInPlace(file.bytes());
-  CodeImage code = CodeImage::ofFile(file, parsed.codeOffset, parsed.codeSizeBytes);
+std::shared_ptr<const Executable> loadArtifact(std::span<const std::byte> bytes) {
+  ParsedArtifact parsed = parseArtifactInPlace(bytes);
+  CodeImage code = CodeImage::copyOf(bytes.subspan(parsed.codeOffset, parsed.codeSizeBytes));
   return Executable::load(std::move(parsed.artifact), std::move(code));
 }
 

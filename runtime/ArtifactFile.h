@@ -9,10 +9,9 @@
 namespace kiln::runtime {
 
 class Executable;
-class MappedFile;
 
 inline constexpr uint32_t artifactFormatVersion = 3;
-/// Code begins at a multiple of this in the file, so that it can be mapped and run from there.
+/// Code begins at a multiple of this in the file.
 inline constexpr std::size_t artifactPageBytes = 4096;
 
 /// All of an artifact but its code, which stays where it is.
@@ -25,8 +24,8 @@ struct ParsedArtifact {
 /// Checks everything, the checksum included, as parseArtifact does. Errors: IoError.
 ParsedArtifact parseArtifactInPlace(std::span<const std::byte> bytes);
 
-/// Loads an artifact from its file without copying the code.
-/// Errors: IoError; those of Executable::load.
-std::shared_ptr<const Executable> loadArtifactFile(const MappedFile &file);
+/// Loads an artifact from the contents of its file. The code is copied: what runs is what was
+/// checked, whatever becomes of the file. Errors: IoError; those of Executable::load.
+std::shared_ptr<const Executable> loadArtifact(std::span<const std::byte> bytes);
 
 } // namespace kiln::runtime

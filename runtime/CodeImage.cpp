@@ -1,7 +1,6 @@
 #include "runtime/CodeImage.h"
 
 #include "kiln/Error.h"
-#include "runtime/MappedFile.h"
 #include "runtime/cpu/HostCpu.h"
 
 #include <cerrno>
@@ -30,13 +29,6 @@ CodeImage CodeImage::copyOf(std::span<const std::byte> code) {
   if (mprotect(base, code.size(), PROT_READ | PROT_EXEC) != 0)
     fail();
   return image;
-}
-
-CodeImage CodeImage::ofFile(const MappedFile &file, std::size_t offset, std::size_t sizeBytes) {
-  if (offset % static_cast<std::size_t>(sysconf(_SC_PAGESIZE)) == 0)
-    if (void *base = file.mapExecutable(offset, sizeBytes)) // a noexec file system refuses
-      return {static_cast<std::byte *>(base), sizeBytes};
-  return copyOf(file.bytes().subspan(offset, sizeBytes));
 }
 
 CodeImage::CodeImage(CodeImage &&other) noexcept

@@ -7,15 +7,11 @@
 
 namespace kiln::runtime {
 
-class MappedFile;
-
 /// An artifact's machine code in memory that can be executed, not written.
 class CodeImage {
 public:
   /// Errors: DeviceError if the system grants no executable memory.
   static CodeImage copyOf(std::span<const std::byte> code);
-  /// Maps the code from its file if it begins at a page there, else copies it.
-  static CodeImage ofFile(const MappedFile &file, std::size_t offset, std::size_t sizeBytes);
 
   CodeImage() = default;
   CodeImage(CodeImage &&other) noexcept;

@@ -4,7 +4,6 @@
 #include "runtime/ArtifactFile.h"
 #include "runtime/ArtifactKey.h"
 #include "runtime/Executable.h"
-#include "runtime/MappedFile.h"
 
 #include <algorithm>
 #include <atomic>
@@ -22,6 +21,9 @@
 
 namespace kiln::runtime {
 
+/// To standard error, as far as it takes it: the disk that is full may be the one behind it.
+static void say(const std::string &text) { std::fputs(text.c_str(), stderr); }
+
 std::string DiskCache::defaultFolder() {
   if (const char *folder = std::getenv("KILN_CACHE_DIR"))
     return std::strcmp(folder, "off") == 0 ? "" : folder;
@@ -29,11 +31,13 @@ std::string DiskCache::defaultFolder() {
     return std::string(cache) + "/kiln";
   if (const char *home = std::getenv("HOME"); home && *home)
     return std::string(home) + "/.cache/kiln";
+  static std::once_flag said;
+  std::call_once(said, [] {
+    say("kiln: none of $KILN_CACHE_DIR, $XDG_CACHE_HOME and $HOME is set; going on without a cache "
+        "folder\n");
+  });
   return "";
 }
-
-/// To standard error, as far as it takes it: the disk that is full may be the one behind it.
-static void say(const std::string &text) { std::fputs(text.c_str(), stderr); }
 
 std::uintmax_t DiskCache::defaultLimit() {
   constexpr std::uintmax_t usual = std::uintmax_t{1} << 30;
@@ -70,37 +74,82 @@ static std::string whyUnsafe(const struct stat &status) {
   return "";
 }
 
+namespace {
+
+/// A file that is open for reading.
+class OpenFile {
+public:
+  explicit OpenFile(const std::string &path)
+      : path(path), descriptor(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
+    if (descriptor < 0 || fstat(descriptor, &status) != 0)
+      error = errno;
+    else if (!S_ISREG(status.st_mode))
+      error = EINVAL;
+  }
+  ~OpenFile() {
+    if (descriptor >= 0)
+      close(descriptor);
+  }
+  OpenFile(const OpenFile &) = delete;
+  OpenFile &operator=(const OpenFile &) = delete;
+
+  /// All of it, in memory of our own: a mapping would end the process when somebody truncates the
+  /// file. Errors: IoError.
+  std::vector<std::byte> read() {
+    std::vector<std::byte> bytes(error ? 0 : static_cast<std::size_t>(status.st_size));
+    for (std::size_t at = 0; at < bytes.size() && !error;) {
+      ssize_t count = ::read(descriptor, bytes.data() + at, bytes.size() - at);
+      if (count == 0) // it has become shorter: the checksum tells
+        bytes.resize(at);
+      else if (count > 0)
+        at += static_cast<std::size_t>(count);
+      else if (errno != EINTR)
+        error = errno;
+    }
+    if (error)
+      throw IoError(fmt::format("cannot read {}: {}", path, std::strerror(error)));
+    return bytes;
+  }
+
+  std::string path;
+  int descriptor;
+  int error = 0; // errno, or 0
+  struct stat status = {};
+};
+
+} // namespace
+
 std::shared_ptr<const Executable> DiskCache::load(const std::string &key,
                                                   std::string &missReason) const {
   if (!isOn()) {
     missReason = "the disk cache is off";
     return nullptr;
   }
-  std::string file = path(key);
-  struct stat status;
-  if (stat(file.c_str(), &status) != 0) {
-    missReason = errno == ENOENT ? fmt::format("there is no {}", file)
-                                 : fmt::format("{}: {}", file, std::strerror(errno));
+  OpenFile file(path(key));
+  if (file.error) {
+    missReason = file.error == ENOENT ? fmt::format("there is no {}", file.path)
+                                      : fmt::format("{}: {}", file.path, std::strerror(file.error));
     return nullptr;
   }
   // Its code will run in this process.
-  if (std::string reason = whyUnsafe(status); !reason.empty()) {
-    missReason = fmt::format("{} {}", file, reason);
+  if (std::string reason = whyUnsafe(file.status); !reason.empty()) {
+    missReason = fmt::format("{} {}", file.path, reason);
     return nullptr;
   }
+  struct stat status;
   if (stat(directory.c_str(), &status) != 0 || !whyUnsafe(status).empty()) {
     missReason = fmt::format("{} {}", directory, whyUnsafe(status));
     return nullptr;
   }
   try {
-    std::shared_ptr<const Executable> executable = loadArtifactFile(*MappedFile::open(file));
+    std::shared_ptr<const Executable> executable = loadArtifact(file.read());
     if (executable->artifact().key == key) {
-      utimensat(AT_FDCWD, file.c_str(), nullptr, 0); // used now: see prune
+      futimens(file.descriptor, nullptr); // used now: see prune
       return executable;
     }
-    missReason = fmt::format("{} has another key", file);
+    missReason = fmt::format("{} has another key", file.path);
   } catch (const Error &error) {
-    missReason = fmt::format("{} is not usable: {}", file, error.what());
+    missReason = fmt::format("{} is not usable: {}", file.path, error.what());
   }
   return nullptr;
 }
@@ -187,7 +236,7 @@ std::vector<DiskCache::Entry> DiskCache::entries() const {
 }
 
 Artifact DiskCache::read(const Entry &entry) const {
-  Artifact artifact = parseArtifact(MappedFile::open(entry.path)->bytes());
+  Artifact artifact = parseArtifact(OpenFile(entry.path).read());
   if (artifact.key != entry.key)
     throw IoError(fmt::format("artifact: key: is {}", artifact.key));
   return artifact;
@@ -203,7 +252,7 @@ std::string DiskCache::nearest(const KeyParts &parts) const {
   known.resize(std::min(known.size(), mostEntries));
   for (const Entry &entry : known) {
     try {
-      Artifact artifact = parseArtifactInPlace(MappedFile::open(entry.path)->bytes()).artifact;
+      Artifact artifact = parseArtifactInPlace(OpenFile(entry.path).read()).artifact;
       if (double found = similarity(artifact.parts, parts); found > best) {
         best = found;
         bestKey = artifact.key;

@@ -54,12 +54,4 @@ void MappedFile::dropPages(std::span<const std::byte> part) const {
     madvise(reinterpret_cast<void *>(begin), end - begin, MADV_DONTNEED);
 }
 
-void *MappedFile::mapExecutable(std::size_t offset, std::size_t sizeBytes) const {
-  if (offset > contents.size() || sizeBytes > contents.size() - offset || sizeBytes == 0)
-    return nullptr;
-  void *code = mmap(nullptr, sizeBytes, PROT_READ | PROT_EXEC, MAP_PRIVATE, descriptor,
-                    static_cast<off_t>(offset));
-  return code == MAP_FAILED ? nullptr : code;
-}
-
 } // namespace kiln::runtime

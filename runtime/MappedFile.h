@@ -7,8 +7,10 @@
 
 namespace kiln::runtime {
 
-/// A whole file, mapped for reading. Its bytes stay valid when the file is replaced or removed,
-/// not when it is truncated in place.
+/// A whole file, mapped for reading. Its bytes stay valid when the file is replaced or removed.
+/// When it is truncated in place, touching what was cut off ends the process (SIGBUS), as with
+/// every mapping: so no file is mapped that programs of Kiln's write in place, and artifacts, which
+/// are small, are read instead.
 class MappedFile {
 public:
   /// Errors: IoError naming the path and the reason.
@@ -23,10 +25,6 @@ public:
   /// Tells the system that the pages inside this part of `bytes()` are not needed for now: they
   /// leave this process's resident memory and are read again when touched.
   void dropPages(std::span<const std::byte> part) const;
-
-  /// A second mapping of `sizeBytes` from `offset` (a multiple of the page size) that can be
-  /// executed; null where the system refuses. Unmap with munmap.
-  void *mapExecutable(std::size_t offset, std::size_t sizeBytes) const;
 
 private:
   MappedFile() = default;

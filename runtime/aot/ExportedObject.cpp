@@ -174,6 +174,8 @@ void checkExport(const ExportedModel &model) {
     if (artifact.ranks != 1)
       throw CompileError(
           fmt::format("the model runs on {} devices; an object runs on one", artifact.ranks));
+    if (!artifact.device.empty())
+      throw CompileError("the model runs on an accelerator; an object runs on the CPU");
     for (const ArtifactInput &input : artifact.inputs)
       for (const Packing &packing : input.packings)
         if (!input.isWeight && packing.kind != Packing::Kind::none)

@@ -242,6 +242,58 @@ TEST_F(ArtifactCacheTest, AFolderThatCannotBeWrittenIsDoneWithout) {
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1) << "said once";
 }
 
+// For those who may do everything nothing is read-only: they become somebody else for the test.
+TEST_F(ArtifactCacheTest, AReadOnlyFolderIsReadFrom) {
+  {
+    ArtifactCache writer(folder);
+    get(writer, key);
+  }
+  fs::permissions(folder, fs::perms(0555));
+  pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    constexpr uid_t nobody = 65534;
+    if (geteuid() == 0 && setuid(nobody) != 0)
+      _exit(2);
+    ArtifactCache cache(folder);
+    testing::internal::CaptureStderr();
+    bool isFound = get(cache, key).hit == CacheHit::disk;
+    bool runs = run(*get(cache, "b").executable, 5) == 5;
+    get(cache, "c");
+    std::string text = testing::internal::GetCapturedStderr();
+    bool isSaid = text == "kiln: cannot use the cache folder " + folder +
+                              ": Permission denied; going on without it\n";
+    _exit(isFound && runs && isSaid ? 0 : 10 + isFound + 2 * runs + 4 * isSaid);
+  }
+  int status = -1;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  fs::permissions(folder, fs::perms(0755));
+  EXPECT_EQ(status, 0) << "exit code " << WEXITSTATUS(status);
+  EXPECT_EQ(DiskCache(folder).entries().size(), 1u);
+}
+
+TEST_F(ArtifactCacheTest, AFileThatIsCutOffAfterItWasLoadedDoesNoHarm) {
+  ArtifactCache writer(folder);
+  get(writer, key);
+  ArtifactCache cache(folder);
+  CachedExecutable found = get(cache, key);
+  ASSERT_EQ(found.hit, CacheHit::disk);
+  fs::resize_file(DiskCache(folder).path(key), 0);
+  EXPECT_EQ(run(*found.executable, 7), 7);
+  std::ofstream(DiskCache(folder).path(key)) << std::string(1 << 16, '\xcc'); // traps
+  EXPECT_EQ(run(*found.executable, 8), 8);
+}
+
+TEST_F(ArtifactCacheTest, WhatIsNoFileIsAMiss) {
+  fs::create_directories(DiskCache(folder).path(key));
+  ArtifactCache cache(folder);
+  testing::internal::CaptureStderr(); // cannot be replaced, either
+  EXPECT_THAT(get(cache, key).missReason, testing::HasSubstr("Invalid argument"));
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), testing::HasSubstr("going on without it"));
+  ASSERT_EQ(mkfifo((folder + "/fifo.kiln").c_str(), 0600), 0);
+  EXPECT_EQ(get(cache, "fifo").hit, CacheHit::none) << "and nobody waits for a writer";
+}
+
 TEST_F(ArtifactCacheTest, AFolderThatOthersMayWriteIsRefused) {
   {
     ArtifactCache writer(folder);
@@ -434,7 +486,13 @@ TEST_F(ArtifactCacheTest, TheFolderComesFromTheEnvironment) {
   set("XDG_CACHE_HOME", nullptr);
   EXPECT_EQ(DiskCache::defaultFolder(), "/h/.cache/kiln");
   set("HOME", nullptr);
+  testing::internal::CaptureStderr();
   EXPECT_EQ(DiskCache::defaultFolder(), "");
+  EXPECT_EQ(DiskCache::defaultFolder(), "");
+  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+            "kiln: none of $KILN_CACHE_DIR, $XDG_CACHE_HOME and $HOME is set; going on without a "
+            "cache folder\n")
+      << "said once";
   for (std::size_t i = 0; i < 3; ++i)
     set(names[i], old[i] ? old[i]->c_str() : nullptr);
 }
