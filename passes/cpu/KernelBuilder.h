@@ -80,6 +80,8 @@ public:
   mlir::Type ptr() { return mlir::LLVM::LLVMPointerType::get(b.getContext()); }
   mlir::VectorType vec(mlir::Type element) { return mlir::VectorType::get({lanes()}, element); }
   int64_t lanes() const { return laneCount; }
+  /// On a device: how many elements vectors have from here on.
+  void setLanes(int64_t lanes) { laneCount = lanes; }
 
   // Integers (i64).
   mlir::Value constant(int64_t value);

@@ -48,11 +48,7 @@ private:
       coords.laneAxis = anchor.type.rank() - 1;
     return coords;
   }
-  Value read(FunctionEmitter &f, Value position) {
-    ElementEmitter inputs(f);
-    inputs.provideArguments(kernel.body());
-    return inputs.emit(anchor.op->getOperand(0), at(position));
-  }
+  Value read(FunctionEmitter &f, Value position) { return anchor.read(f, at(position)); }
   Value reduce(FunctionEmitter &f, Reduction reduction, llvm::function_ref<Value(Value)> element) {
     DType dtype = anchor.type.dtype;
     return f.fold(f.constant(0), f.dimValue(anchor.type.shape[anchor.axis]), f.constant(1),

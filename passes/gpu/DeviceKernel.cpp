@@ -90,6 +90,17 @@ Value emitReadsNothing(FunctionEmitter &f, ArrayRef<IndexCheck> checks) {
   return result;
 }
 
+Value emitOrZero(FunctionEmitter &f, Type type, Value condition, llvm::function_ref<Value()> make) {
+  auto branch = scf::IfOp::create(f.b, type, condition, /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(f.b);
+  f.b.setInsertionPointToStart(&branch.getThenRegion().front());
+  scf::YieldOp::create(f.b, make());
+  f.b.setInsertionPointToStart(&branch.getElseRegion().front());
+  Value zero = arith::ConstantOp::create(f.b, f.b.getZeroAttr(type));
+  scf::YieldOp::create(f.b, zero);
+  return branch.getResult(0);
+}
+
 Value emitGlobalThread(FunctionEmitter &f, int64_t blockThreads) {
   return f.add(f.mul(device::blockId(f, device::Axis::x), blockThreads), device::threadId(f));
 }

@@ -40,6 +40,10 @@ void emitDeviceChecks(FunctionEmitter &f, mlir::Block &kernelBody,
 /// that it could read in the place of a bad one; null where it has no checks.
 mlir::Value emitReadsNothing(FunctionEmitter &launcher, mlir::ArrayRef<IndexCheck> checks);
 
+/// `make()`, of `type`, where the condition (i1) holds, else zero.
+mlir::Value emitOrZero(FunctionEmitter &f, mlir::Type type, mlir::Value condition,
+                       llvm::function_ref<mlir::Value()> make);
+
 /// The number of this thread among those of all blocks along x, and how many there are.
 mlir::Value emitGlobalThread(FunctionEmitter &f, int64_t blockThreads);
 mlir::Value emitGlobalThreads(FunctionEmitter &f, int64_t blockThreads);
@@ -49,8 +53,9 @@ mlir::Value emitGlobalThreads(FunctionEmitter &f, int64_t blockThreads);
 /// of what is written; else 1.
 int64_t chooseDeviceLanes(Kernel &kernel, const Dim &columns, bool flat);
 
-mlir::LogicalResult emitDeviceLoop(ModuleLowering &lowering, Kernel &kernel); // LoopKernel.cpp
-mlir::LogicalResult emitDeviceRows(ModuleLowering &lowering, Kernel &kernel); // RowKernel.cpp
+mlir::LogicalResult emitDeviceLoop(ModuleLowering &lowering, Kernel &kernel);   // LoopKernel.cpp
+mlir::LogicalResult emitDeviceRows(ModuleLowering &lowering, Kernel &kernel);   // RowKernel.cpp
+mlir::LogicalResult emitDeviceLinear(ModuleLowering &lowering, Kernel &kernel); // Linear.cpp
 
 /// The emitter for an anchor on an accelerator; null if there is none.
 KernelEmitter findDeviceEmitter(mlir::Operation *anchor);

@@ -26,8 +26,8 @@ bool readsInOrder(Operation &op) {
     return axis() != last;
   if (isa<ir::GatherOp>(op))
     return axis() + ElementEmitter::typeOf(op.getOperand(1)).rank() <= last;
-  return isa<ir::BroadcastToOp, ir::ReshapeOp, ir::RebindOp, ir::CastOp, ir::IotaOp, ir::SizeOp,
-             ir::ConstantOp, ir::LocalSliceOp>(op);
+  return isa<ir::LinearOp, ir::LayerNormOp, ir::BroadcastToOp, ir::ReshapeOp, ir::RebindOp,
+             ir::CastOp, ir::IotaOp, ir::SizeOp, ir::ConstantOp, ir::LocalSliceOp>(op);
 }
 
 } // namespace

@@ -7,12 +7,15 @@ using namespace mlir;
 
 namespace kiln::passes {
 
-RowAnchor::RowAnchor(Kernel &kernel)
-    : kernel(kernel), op(kernel.anchor), name(op->getName().stripDialect()),
+RowAnchor::RowAnchor(Kernel &kernel, Operation *op)
+    : kernel(kernel), op(op), name(op->getName().stripDialect()),
       type(ElementEmitter::typeOf(op->getOperand(0))),
       resultType(ElementEmitter::typeOf(op->getResult(0))),
       axis(name == "layer_norm" ? type.rank() - 1
-                                : op->getAttrOfType<IntegerAttr>("axis").getInt()) {}
+                                : op->getAttrOfType<IntegerAttr>("axis").getInt()) {
+  for (auto [number, value] : llvm::enumerate(kernel.terminator()->getOperands()))
+    stores.emplace_back(value, static_cast<unsigned>(number));
+}
 
 std::optional<Reduction> RowAnchor::reduction() const {
   return llvm::StringSwitch<std::optional<Reduction>>(name)
@@ -51,11 +54,39 @@ SmallVector<Value> RowAnchor::better(FunctionEmitter &f, ValueRange x, ValueRang
           arith::SelectOp::create(f.b, wins, y[1], x[1])};
 }
 
+void RowAnchor::provide(FunctionEmitter &f, ElementEmitter &elements) const {
+  elements.provideArguments(kernel.body());
+  if (!operandAt)
+    return;
+  Value memory = f.buffer(kernel.numOperands() + *operandAt);
+  elements.provide(op->getOperand(0), [this, &elements, memory](const Coords &at) {
+    return elements.loadAt(memory, type, at);
+  });
+}
+
+Value RowAnchor::read(FunctionEmitter &f, const Coords &at) const {
+  ElementEmitter elements(f);
+  provide(f, elements);
+  return elements.emit(op->getOperand(0), at);
+}
+
 void RowAnchor::store(FunctionEmitter &f, const Coords &at, Value value) const {
   ElementEmitter elements(f);
-  elements.provideArguments(kernel.body());
+  provide(f, elements);
   elements.provide(op->getResult(0), [value](const Coords &) { return value; });
-  storeResults(f, elements, kernel, outputBuffers(f, kernel), at);
+  // All values first: one may be read from where another is stored.
+  SmallVector<Value> values;
+  for (auto [result, number] : stores)
+    values.push_back(elements.emit(result, at));
+  for (auto [store, computed] : llvm::zip(stores, values)) {
+    TensorType stored = ElementEmitter::typeOf(store.first);
+    Value position = f.constant(0);
+    for (int64_t i = 0; i < stored.rank(); ++i)
+      position = f.add(f.mul(position, f.dimValue(stored.shape[i])), at.index[i]);
+    Value output = f.buffer(kernel.numOperands() + store.second);
+    elements.storeAt(computed, stored.dtype, f.offset(output, position, sizeBytes(stored.dtype)),
+                     /*mask=*/{});
+  }
 }
 
 void emitRowLauncher(ModuleLowering &lowering, Kernel &kernel, int64_t number,

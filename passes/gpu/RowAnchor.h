@@ -7,13 +7,18 @@ namespace kiln::passes {
 
 /// The reduction, softmax or layer_norm of a row kernel.
 struct RowAnchor {
-  explicit RowAnchor(Kernel &kernel);
+  explicit RowAnchor(Kernel &kernel) : RowAnchor(kernel, kernel.anchor) {}
+  RowAnchor(Kernel &kernel, mlir::Operation *op);
 
   Kernel &kernel;
   mlir::Operation *op;
   llvm::StringRef name; // "layer_norm"
   TensorType type, resultType;
   int64_t axis;
+  /// What is stored: values of the kernel's body and the numbers of its results.
+  llvm::SmallVector<std::pair<mlir::Value, unsigned>> stores;
+  /// The result in whose memory another stage has put the anchor's operand; it is read from there.
+  std::optional<unsigned> operandAt;
 
   bool keepsShape() const { return name == "softmax" || name == "layer_norm"; }
   bool byIndex() const { return name == "argmax" || name == "argmin"; }
@@ -25,8 +30,14 @@ struct RowAnchor {
   /// first of equals, a NaN before anything else.
   llvm::SmallVector<mlir::Value> better(FunctionEmitter &f, mlir::ValueRange x,
                                         mlir::ValueRange y) const;
+  /// The anchor's operand.
+  mlir::Value read(FunctionEmitter &f, const Coords &at) const;
   /// Stores the kernel's results at coordinates where the anchor has `value`.
   void store(FunctionEmitter &f, const Coords &at, mlir::Value value) const;
+
+private:
+  /// The kernel's operands, and what another stage has left.
+  void provide(FunctionEmitter &f, ElementEmitter &elements) const;
 };
 
 /// The launcher of a kernel whose last parameter is its number of rows, `outer`, and whose blocks
@@ -34,6 +45,14 @@ struct RowAnchor {
 void emitRowLauncher(ModuleLowering &lowering, Kernel &kernel, int64_t number,
                      mlir::ArrayRef<IndexCheck> checks, mlir::ArrayRef<Dim> outer,
                      int64_t rowsPerBlock);
+
+/// The device function of rows along the last axis, with a name behind the kernel's: its number.
+/// Its last parameter is the number of rows.
+struct RowFunction {
+  int64_t number, rowsPerBlock;
+};
+RowFunction emitRowFunction(ModuleLowering &lowering, const RowAnchor &anchor,
+                            llvm::StringRef suffix, mlir::ArrayRef<IndexCheck> checks);
 
 /// Along another axis than the last one.
 void emitDeviceColumns(ModuleLowering &lowering, Kernel &kernel);

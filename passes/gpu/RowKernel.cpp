@@ -22,8 +22,8 @@ constexpr int64_t warpRowThreads = 128;
 
 class RowKernel {
 public:
-  RowKernel(ModuleLowering &lowering, Kernel &kernel)
-      : lowering(lowering), kernel(kernel), anchor(kernel),
+  RowKernel(ModuleLowering &lowering, const RowAnchor &anchor, ArrayRef<IndexCheck> checks)
+      : lowering(lowering), kernel(anchor.kernel), anchor(anchor), checks(checks),
         outer(anchor.type.shape.begin(), anchor.type.shape.end() - 1),
         columns(anchor.type.shape[-1]),
         lanes(anchor.byIndex() ? 1 : chooseDeviceLanes(kernel, columns, /*flat=*/false)) {
@@ -35,18 +35,17 @@ public:
     if (columns.isStatic() && vectors(threads) <= mostVectors)
       kept = vectors(threads);
     blockThreads = threads == warpThreads ? warpRowThreads : threads;
-    checks = indexChecks(lowering, kernel.body());
   }
 
-  void emit() {
+  RowFunction emit(StringRef suffix) {
     DeviceLaunch launch;
     launch.threads = blockThreads;
     launch.lanes = lanes;
     launch.extras = {IntegerType::get(lowering.module.getContext(), 64)};
-    DeviceBody body = startDeviceBody(lowering, kernel, "", launch);
+    DeviceBody body = startDeviceBody(lowering, kernel, suffix, launch);
     emitBody(body.f);
     finishDeviceBody(body.f, kernel);
-    emitRowLauncher(lowering, kernel, body.number, checks, outer, blockThreads / threads);
+    return {body.number, blockThreads / threads};
   }
 
 private:
@@ -122,12 +121,7 @@ private:
   }
 
   void emitRow(FunctionEmitter &f, ArrayRef<Value> index) {
-    Value x = anchor.op->getOperand(0);
-    auto read = [&](Value column) -> Value {
-      ElementEmitter inputs(f);
-      inputs.provideArguments(kernel.body());
-      return inputs.emit(x, at(index, column));
-    };
+    auto read = [&](Value column) { return anchor.read(f, at(index, column)); };
     if (auto reduction = anchor.reduction()) {
       Value combined = reduce(f, *reduction, [&](Value column, int64_t) { return read(column); });
       Value result = anchor.finish(f, combined);
@@ -223,12 +217,8 @@ private:
   }
 
   void emitExtremumIndex(FunctionEmitter &f, ArrayRef<Value> index) {
-    Value x = anchor.op->getOperand(0), count = f.dimValue(columns);
-    auto read = [&](Value column) {
-      ElementEmitter inputs(f);
-      inputs.provideArguments(kernel.body());
-      return inputs.emit(x, at(index, column));
-    };
+    Value count = f.dimValue(columns);
+    auto read = [&](Value column) { return anchor.read(f, at(index, column)); };
     // Threads that have no element begin with the first one of the row.
     Value has = f.lessThan(group.thread, count);
     Value start = arith::SelectOp::create(f.b, has, group.thread, f.constant(0));
@@ -244,16 +234,21 @@ private:
 
   ModuleLowering &lowering;
   Kernel &kernel;
-  RowAnchor anchor;
+  const RowAnchor &anchor;
+  ArrayRef<IndexCheck> checks;
   SmallVector<Dim> outer;
   Dim columns;
   int64_t lanes, threads = deviceBlockThreads, blockThreads;
   int64_t kept = 0; // vectors of a row that a thread keeps in registers; 0: none
-  SmallVector<IndexCheck> checks;
   RowGroup group{};
 };
 
 } // namespace
+
+RowFunction emitRowFunction(ModuleLowering &lowering, const RowAnchor &anchor, StringRef suffix,
+                            ArrayRef<IndexCheck> checks) {
+  return RowKernel(lowering, anchor, checks).emit(suffix);
+}
 
 LogicalResult emitDeviceRows(ModuleLowering &lowering, Kernel &kernel) {
   RowAnchor anchor(kernel);
@@ -262,10 +257,14 @@ LogicalResult emitDeviceRows(ModuleLowering &lowering, Kernel &kernel) {
   for (Value result : kernel.terminator()->getOperands())
     if (!(ElementEmitter::typeOf(result).shape == anchor.resultType.shape))
       return kernel.function.emitError("a row kernel's results must have its anchor's shape");
-  if (anchor.axis == anchor.type.rank() - 1)
-    RowKernel(lowering, kernel).emit();
-  else
+  if (anchor.axis != anchor.type.rank() - 1) {
     emitDeviceColumns(lowering, kernel);
+    return success();
+  }
+  SmallVector<IndexCheck> checks = indexChecks(lowering, kernel.body());
+  RowFunction function = emitRowFunction(lowering, anchor, "", checks);
+  SmallVector<Dim> outer(anchor.type.shape.begin(), anchor.type.shape.end() - 1);
+  emitRowLauncher(lowering, kernel, function.number, checks, outer, function.rowsPerBlock);
   return success();
 }
 

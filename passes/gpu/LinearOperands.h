@@ -1,0 +1,37 @@
+#pragma once
+
+#include "ir/KilnDialect.h"
+#include "passes/gpu/TileOperands.h"
+
+namespace kiln::passes {
+
+/// Where a linear's tiles come from.
+class LinearOperands {
+public:
+  LinearOperands(Kernel &kernel, ir::LinearOp linear);
+
+  DType dtype; ///< Of the product: that of x and the weights, float32 where they differ.
+  llvm::SmallVector<Dim> leading; ///< x without its last dim.
+  Dim rows = 1;
+  int64_t depth; ///< K.
+
+  /// Has the weights that are [K, N] come as [N, K].
+  void packWeights();
+  /// Rows of x from `firstRow` on, of `rows`.
+  TileOperand x(FunctionEmitter &f, mlir::Value firstRow, mlir::Value rows);
+  /// The buffer of weight number `index`.
+  mlir::Value weight(FunctionEmitter &f, unsigned index);
+  /// Rows of a weight, that lies at `buffer` and is like weight number `index`.
+  TileOperand weightRows(FunctionEmitter &f, unsigned index, mlir::Value buffer,
+                         mlir::Value firstRow, mlir::Value rows);
+
+private:
+  bool isWhole() const { return depth * sizeBytes(dtype) % ProductTile::chunkBytes == 0; }
+  /// x, or what is reshaped to it without a change of its rows.
+  mlir::Value rowsOfX();
+
+  Kernel &kernel;
+  ir::LinearOp linear;
+};
+
+} // namespace kiln::passes

@@ -1,0 +1,69 @@
+#pragma once
+
+#include "passes/cpu/ElementEmitter.h"
+
+#include <functional>
+
+namespace kiln::passes {
+
+/// How a block multiplies: a tile of `rows` x `columns` of the result, cut between `warpRows` x
+/// `warpColumns` warps.
+struct TileShape {
+  int64_t rows, columns, warpRows, warpColumns;
+  int64_t threads() const { return warpRows * warpColumns * 32; }
+};
+
+/// One operand of a product as the tile reads it: rows of k, in chunks of 16 bytes.
+struct TileOperand {
+  /// What a thread must know of row number `row` of the tile: called once for each of its rows.
+  std::function<llvm::SmallVector<mlir::Value>(mlir::Value row)> prepare;
+  /// Writes the elements from `column` of k on to 16 bytes of shared memory; zeros behind the end
+  /// of k and for rows that are not there. It may begin an asynchronous copy.
+  std::function<void(mlir::ValueRange prepared, mlir::Value column, mlir::Value shared)> load;
+};
+
+/// The product of a tile on tensor cores: chunks of both operands come through shared memory, in
+/// stages that are copied while earlier ones are multiplied. float16 and bfloat16 are summed in
+/// float32; float32 is multiplied in three products of tf32 (the two parts of each number but the
+/// product of the small ones), and each step of 8 is summed apart, then added in float32: tensor
+/// cores cut their sums off instead of rounding them.
+class ProductTile {
+public:
+  /// `dtype`: float32, float16 or bfloat16, in memory and for the product.
+  ProductTile(DType dtype, const TileShape &shape) : dtype(dtype), shape(shape) {}
+
+  /// Elements of a chunk.
+  int64_t chunkElements() const { return chunkBytes / sizeBytes(dtype); }
+  /// Dynamic shared memory of the stages, and of a tile of results as `store` lays it out.
+  int64_t stageBytes() const { return stages * (shape.rows + shape.columns) * rowBytes; }
+  int64_t resultBytes() const { return shape.rows * resultStride() * 4; }
+  /// Elements (float32) between rows of results.
+  int64_t resultStride() const { return shape.columns + 8; }
+
+  /// The sums of k in [0, depth), in this thread's registers. All threads of the block come here,
+  /// and all have read the stages when it ends. `shared`: the stages.
+  llvm::SmallVector<mlir::Value> emit(FunctionEmitter &f, mlir::Value thread, mlir::Value shared,
+                                      const TileOperand &a, const TileOperand &b,
+                                      mlir::Value depth) const;
+  /// Writes them to a tile of results in shared memory.
+  void store(FunctionEmitter &f, mlir::Value thread, mlir::ValueRange sums,
+             mlir::Value shared) const;
+
+  static constexpr int64_t chunkBytes = 16;
+
+private:
+  /// Of a stage: 64 bytes of k for each row. With 16 more between rows, the 8 rows that are read at
+  /// once lie in different banks.
+  static constexpr int64_t chunks = 4, rowBytes = chunks * chunkBytes + 16, stages = 4;
+
+  int64_t tilesM() const { return shape.rows / shape.warpRows / 16; }
+  int64_t tilesN() const { return shape.columns / shape.warpColumns / 8; }
+  void emitStep(FunctionEmitter &f, mlir::ArrayRef<llvm::SmallVector<mlir::Value>> a,
+                mlir::ArrayRef<llvm::SmallVector<mlir::Value>> b,
+                llvm::SmallVectorImpl<mlir::Value> &sums) const;
+
+  DType dtype;
+  TileShape shape;
+};
+
+} // namespace kiln::passes

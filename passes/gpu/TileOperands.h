@@ -1,0 +1,25 @@
+#pragma once
+
+#include "passes/gpu/DeviceKernel.h"
+#include "passes/gpu/ProductTile.h"
+
+namespace kiln::passes {
+
+/// A row of an operand that lies in memory: its address, and whether (i1) it is there. Called
+/// where the row may be behind the last one: then the address may be that of any row.
+struct RowPlace {
+  mlir::Value address, isThere;
+};
+
+/// Rows in memory in the product's dtype, of `depth` elements that make whole chunks: copied
+/// asynchronously.
+TileOperand rowsInMemory(FunctionEmitter &f, DType dtype, int64_t depth,
+                         std::function<RowPlace(mlir::Value row)> place);
+
+/// Rows that are computed: `element(row, column)` gives a vector of f.lanes() elements in the
+/// compute type of `from`, or a single one where f.lanes() is 1; `rows`: how many there are.
+TileOperand computedRows(FunctionEmitter &f, DType from, DType dtype, const Dim &depth,
+                         mlir::Value firstRow, mlir::Value rows,
+                         std::function<mlir::Value(mlir::Value row, mlir::Value column)> element);
+
+} // namespace kiln::passes

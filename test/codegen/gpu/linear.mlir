@@ -1,0 +1,50 @@
+// Products with weights: tiles on tensor cores that asynchronous copies feed, gathered rows copied straight
+// into them, float32 in three products of tf32, what follows in the same function, a layer_norm as one of
+// its own.
+// RUN: kiln-opt %s --kiln-gpu-pipeline=chip=sm_80 --kiln-to-ptx -o /dev/null | FileCheck %s
+
+// CHECK-LABEL: .visible .entry linear_gelu_64(
+// CHECK: .maxntid 128
+// CHECK: cp.async.cg.shared.global
+// CHECK: cp.async.commit_group
+// CHECK: cp.async.wait_group 2
+// CHECK: bar.sync
+// CHECK: ldmatrix.sync.aligned.m8n8.x4.shared.b16
+// CHECK: mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32
+// CHECK: cp.async.wait_group 0
+// CHECK: st.shared.v2.b32
+// CHECK: ld.shared.v4.b32
+// CHECK: ret;
+// CHECK-LABEL: .visible .entry linear_gelu_128(
+// CHECK: .maxntid 256
+// CHECK: mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32
+// CHECK: ret;
+
+// Indices are read before the loop, rows of the table copied within it.
+// CHECK-LABEL: .visible .entry gather_linear_64(
+// CHECK: ld.global.nc.b64
+// CHECK: cp.async.cg.shared.global
+// CHECK: mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32
+// CHECK: ret;
+
+// CHECK-LABEL: .visible .entry linear_add_layer_norm_64(
+// CHECK: ret;
+// CHECK-LABEL: .visible .entry linear_add_layer_norm_norm(
+// CHECK: shfl.sync.bfly.b32
+// CHECK: ret;
+!x = tensor<?x768xbf16, #kiln.dims<n, 768>>
+!h = tensor<?x3072xbf16, #kiln.dims<n, 3072>>
+!i = tensor<?xi64, #kiln.dims<n>>
+!r = tensor<?x384xf32, #kiln.dims<n, 384>>
+func.func @main(%x: !x, %w: tensor<3072x768xbf16> {kiln.role = "weight"}, %b: tensor<3072xbf16>,
+                %t: tensor<1000x384xf32>, %i: !i, %v: tensor<384x384xf32> {kiln.role = "weight"},
+                %r: !r, %g: tensor<384xf32>) -> (!h, !r, !r) {
+  %0 = kiln.linear %x, weights(%w) biases(%b) : (!x, tensor<3072x768xbf16>, tensor<3072xbf16>) -> !h
+  %1 = kiln.gelu %0 : !h
+  %2 = kiln.gather %t[%i] axis 0 : (tensor<1000x384xf32>, !i) -> !r
+  %3 = kiln.linear %2, weights(%v) : (!r, tensor<384x384xf32>) -> !r
+  %4 = kiln.linear %r, weights(%v) biases(%g) : (!r, tensor<384x384xf32>, tensor<384xf32>) -> !r
+  %5 = kiln.add %4, %r : !r
+  %6 = kiln.layer_norm %5, %g, %g epsilon 1.0e-5 : (!r, tensor<384xf32>, tensor<384xf32>) -> !r
+  return %1, %3, %6 : !h, !r, !r
+}
