@@ -155,16 +155,20 @@ private:
         f.loop(f.constant(0), rows, f.constant(tileQueries), [&](Value tile) {
           Value tileRows = f.min(f.constant(tileQueries), f.sub(rows, tile));
           emitScores(f, f.offset(q, f.mul(tile, rowStride), 4), keyPanels, s, count, tileRows);
+          auto rowAt = [&](Value inTile, Value row) {
+            return SoftmaxRow{.scores = f.offset(s, f.mul(inTile, rowStride), 4),
+                              .count = count,
+                              .largest = f.offset(largest, row, 4),
+                              .sum = f.offset(sums, row, 4),
+                              .output = f.offset(out, f.mul(row, padded), 4),
+                              .outputColumns = padded};
+          };
           f.loop(f.constant(0), tileRows, f.constant(1), [&](Value inTile) {
             Value row = f.add(tile, inTile);
-            emitSoftmaxRow(f, index, f.add(firstRow, row), firstKey,
-                           {.scores = f.offset(s, f.mul(inTile, rowStride), 4),
-                            .count = count,
-                            .largest = f.offset(largest, row, 4),
-                            .sum = f.offset(sums, row, 4),
-                            .output = f.offset(out, f.mul(row, padded), 4),
-                            .outputColumns = padded});
+            emitLargest(f, index, f.add(firstRow, row), firstKey, rowAt(inTile, row));
           });
+          f.loop(f.constant(0), tileRows, f.constant(1),
+                 [&](Value inTile) { emitSoftmaxWeights(f, rowAt(inTile, f.add(tile, inTile))); });
           f.loop(f.constant(0), padded, f.constant(width), [&](Value column) {
             emitProduct(f, DType::float32,
                         {.a = s,
@@ -172,7 +176,7 @@ private:
                          .c = f.offset(out, f.add(f.mul(tile, padded), column), 4),
                          .k = count,
                          .strideC = padded,
-                         .accumulate = f.constant(1),
+                         .accumulate = firstKey,
                          .rows = tileRows});
           });
         });
@@ -254,12 +258,13 @@ private:
     });
   }
 
-  void emitSoftmaxRow(FunctionEmitter &f, ArrayRef<Value> lead, Value query, Value firstKey,
-                      const SoftmaxRow &row) {
+  void emitLargest(FunctionEmitter &f, ArrayRef<Value> lead, Value query, Value firstKey,
+                   const SoftmaxRow &row) {
     Value scale = f.splat(f.constantF32(float(op.getScale().convertToDouble())));
     Value mask = op.getMask();
     Value lowest = f.splat(f.constantF32(-std::numeric_limits<float>::infinity()));
-    emitSoftmaxStep(f, row, [&](Value values, Value column, Value lanesOn) -> Value {
+    Value isFirst = f.equal(firstKey, f.constant(0));
+    emitSoftmaxLargest(f, row, isFirst, [&](Value values, Value column, Value lanesOn) -> Value {
       values = arith::MulFOp::create(f.b, values, scale);
       if (!mask)
         return values;

@@ -33,19 +33,24 @@ Value emitLanes(FunctionEmitter &f, Value vector, llvm::function_ref<Value(Value
   return vector::ExtractOp::create(f.b, vector, int64_t(0));
 }
 
+/// What scores count from. Nothing but -inf so far: exp(-inf - 0) = 0, where exp(-inf - -inf) would
+/// be NaN.
+Value emitReference(FunctionEmitter &f, Value largest) {
+  Value nothing =
+      arith::CmpFOp::create(f.b, arith::CmpFPredicate::OEQ, largest, f.constantF32(-infinity));
+  return arith::SelectOp::create(f.b, nothing, f.constantF32(0), largest);
+}
+
 } // namespace
 
-void emitSoftmaxStep(FunctionEmitter &f, const SoftmaxRow &row,
-                     llvm::function_ref<Value(Value, Value, Value)> adjust) {
-  const MathOptions math{f.lowering.target.fma};
+void emitSoftmaxLargest(FunctionEmitter &f, const SoftmaxRow &row, Value isFirst,
+                        llvm::function_ref<Value(Value, Value, Value)> adjust) {
   auto type = f.vec(f.f32());
   Value lanes = f.constant(f.lanes());
   auto greater = [&](Value x, Value y) { return emitGreater(f, x, y); };
-  auto add = [&](Value x, Value y) -> Value { return arith::AddFOp::create(f.b, x, y); };
-  Value lowest = f.constantF32(-infinity), zero = f.constantF32(0);
-  Value lowests = f.splat(lowest);
+  Value lowests = f.splat(f.constantF32(-infinity));
 
-  // The largest score; the lanes behind the last score become -inf.
+  // The lanes behind the last score become -inf.
   Value whole = f.mul(f.div(row.count, lanes), f.lanes());
   Value most = f.fold(f.constant(0), whole, lanes, lowests, [&](Value column, ValueRange carried) {
     Value place = f.offset(row.scores, column, 4);
@@ -65,30 +70,35 @@ void emitSoftmaxStep(FunctionEmitter &f, const SoftmaxRow &row,
   Value before = f.load(f.f32(), row.largest);
   Value largest = greater(before, emitLanes(f, most, greater));
   f.store(largest, row.largest);
-  // Nothing but -inf so far: exp(-inf - 0) = 0, where exp(-inf - -inf) would be NaN.
-  Value nothing = arith::CmpFOp::create(f.b, arith::CmpFPredicate::OEQ, largest, lowest);
-  Value reference = arith::SelectOp::create(f.b, nothing, zero, largest);
-  Value references = f.splat(reference);
-
-  Value sums =
-      f.fold(f.constant(0), row.count, lanes, f.splat(zero), [&](Value column, ValueRange carried) {
-        Value place = f.offset(row.scores, column, 4);
-        Value distance = arith::SubFOp::create(f.b, f.load(type, place), references);
-        Value weights = emitExp(f.b, distance, math);
-        f.store(weights, place);
-        return SmallVector<Value>{add(carried[0], weights)};
-      })[0];
-
   // What was summed before counted from another largest score.
-  Value difference = f.splat(arith::SubFOp::create(f.b, before, reference));
-  Value changes = emitExpFlushed(f.b, difference, math);
-  Value change = vector::ExtractOp::create(f.b, changes, int64_t(0));
-  Value kept = arith::MulFOp::create(f.b, f.load(f.f32(), row.sum), change);
-  f.store(add(kept, emitLanes(f, sums, add)), row.sum);
-  f.loop(f.constant(0), row.outputColumns, lanes, [&](Value column) {
-    Value place = f.offset(row.output, column, 4);
-    f.store(arith::MulFOp::create(f.b, f.load(type, place), changes), place);
-  });
+  f.ifThen(
+      isFirst, [] {},
+      [&] {
+        Value difference = f.splat(arith::SubFOp::create(f.b, before, emitReference(f, largest)));
+        Value changes = emitExpFlushed(f.b, difference, {f.lowering.target.fma});
+        Value change = vector::ExtractOp::create(f.b, changes, int64_t(0));
+        f.store(arith::MulFOp::create(f.b, f.load(f.f32(), row.sum), change), row.sum);
+        f.loop(f.constant(0), row.outputColumns, lanes, [&](Value column) {
+          Value place = f.offset(row.output, column, 4);
+          f.store(arith::MulFOp::create(f.b, f.load(type, place), changes), place);
+        });
+      });
+}
+
+void emitSoftmaxWeights(FunctionEmitter &f, const SoftmaxRow &row) {
+  auto type = f.vec(f.f32());
+  auto add = [&](Value x, Value y) -> Value { return arith::AddFOp::create(f.b, x, y); };
+  Value references = f.splat(emitReference(f, f.load(f.f32(), row.largest)));
+  Value sums = f.fold(f.constant(0), row.count, f.constant(f.lanes()), f.splat(f.constantF32(0)),
+                      [&](Value column, ValueRange carried) {
+                        Value place = f.offset(row.scores, column, 4);
+                        Value distance =
+                            arith::SubFOp::create(f.b, f.load(type, place), references);
+                        Value weights = emitExpFlushed(f.b, distance, {f.lowering.target.fma});
+                        f.store(weights, place);
+                        return SmallVector<Value>{add(carried[0], weights)};
+                      })[0];
+  f.store(add(f.load(f.f32(), row.sum), emitLanes(f, sums, add)), row.sum);
 }
 
 } // namespace kiln::passes

@@ -15,12 +15,18 @@ struct SoftmaxRow {
   mlir::Value outputColumns; // i64, a multiple of lanes()
 };
 
-/// One step of online softmax for one row: `adjust` turns stored scores into scaled, masked ones
-/// (a vector at a column; `mask` null for whole vectors). A row whose scores are all -inf so far
-/// keeps the sum 0. NaN makes the sum NaN.
-void emitSoftmaxStep(
-    FunctionEmitter &f, const SoftmaxRow &row,
+/// One step of online softmax for one row is two parts. Both end with all lanes as one, which takes
+/// long but not much: do the first part for several rows, then the second, so that rows overlap.
+///
+/// The first: `adjust` turns stored scores into scaled, masked ones (a vector at a column; `mask`
+/// null for whole vectors); then the largest. `isFirst` (i1): no step came before, and nothing is
+/// to be rescaled.
+void emitSoftmaxLargest(
+    FunctionEmitter &f, const SoftmaxRow &row, mlir::Value isFirst,
     llvm::function_ref<mlir::Value(mlir::Value scores, mlir::Value column, mlir::Value mask)>
         adjust);
+/// The second: the weights exp(score - largest) and their sum. A row whose scores are all -inf so
+/// far keeps the sum 0. NaN makes the sum NaN.
+void emitSoftmaxWeights(FunctionEmitter &f, const SoftmaxRow &row);
 
 } // namespace kiln::passes
