@@ -53,9 +53,10 @@ mlir::Value emitGlobalThreads(FunctionEmitter &f, int64_t blockThreads);
 /// of what is written; else 1.
 int64_t chooseDeviceLanes(Kernel &kernel, const Dim &columns, bool flat);
 
-mlir::LogicalResult emitDeviceLoop(ModuleLowering &lowering, Kernel &kernel);   // LoopKernel.cpp
-mlir::LogicalResult emitDeviceRows(ModuleLowering &lowering, Kernel &kernel);   // RowKernel.cpp
-mlir::LogicalResult emitDeviceLinear(ModuleLowering &lowering, Kernel &kernel); // Linear.cpp
+mlir::LogicalResult emitDeviceLoop(ModuleLowering &lowering, Kernel &kernel);      // LoopKernel.cpp
+mlir::LogicalResult emitDeviceRows(ModuleLowering &lowering, Kernel &kernel);      // RowKernel.cpp
+mlir::LogicalResult emitDeviceAttention(ModuleLowering &lowering, Kernel &kernel); // Attention.cpp
+mlir::LogicalResult emitDeviceLinear(ModuleLowering &lowering, Kernel &kernel);    // Linear.cpp
 
 /// The emitter for an anchor on an accelerator; null if there is none.
 KernelEmitter findDeviceEmitter(mlir::Operation *anchor);

@@ -23,10 +23,7 @@ struct TileOperand {
 };
 
 /// The product of a tile on tensor cores: chunks of both operands come through shared memory, in
-/// stages that are copied while earlier ones are multiplied. float16 and bfloat16 are summed in
-/// float32; float32 is multiplied in three products of tf32 (the two parts of each number but the
-/// product of the small ones), and each step of 8 is summed apart, then added in float32: tensor
-/// cores cut their sums off instead of rounding them.
+/// stages that are copied while earlier ones are multiplied (MultiplyStep.h).
 class ProductTile {
 public:
   /// `dtype`: float32, float16 or bfloat16, in memory and for the product.
@@ -58,9 +55,6 @@ private:
 
   int64_t tilesM() const { return shape.rows / shape.warpRows / 16; }
   int64_t tilesN() const { return shape.columns / shape.warpColumns / 8; }
-  void emitStep(FunctionEmitter &f, mlir::ArrayRef<llvm::SmallVector<mlir::Value>> a,
-                mlir::ArrayRef<llvm::SmallVector<mlir::Value>> b,
-                llvm::SmallVectorImpl<mlir::Value> &sums) const;
 
   DType dtype;
   TileShape shape;

@@ -53,13 +53,13 @@ void waitForCopies(FunctionEmitter &f, int64_t pending) {
   NVVM::CpAsyncWaitGroupOp::create(f.b, static_cast<uint32_t>(pending));
 }
 
-SmallVector<Value> loadMatrices(FunctionEmitter &f, Value address) {
+SmallVector<Value> loadMatrices(FunctionEmitter &f, Value address, bool transposed) {
   MLIRContext *context = f.b.getContext();
   Type i32 = f.b.getI32Type();
   Type result = LLVM::LLVMStructType::getLiteral(context, {i32, i32, i32, i32});
   Value loaded = NVVM::LdMatrixOp::create(
       f.b, result, address, f.b.getI32IntegerAttr(4),
-      NVVM::MMALayoutAttr::get(context, NVVM::MMALayout::row),
+      NVVM::MMALayoutAttr::get(context, transposed ? NVVM::MMALayout::col : NVVM::MMALayout::row),
       NVVM::LdStMatrixShapeAttr::get(context, 8, 8),
       NVVM::LdStMatrixEltTypeAttr::get(context, NVVM::LdStMatrixEltType::B16));
   return fieldsOf(f, loaded, 4);

@@ -19,8 +19,10 @@ void commitCopies(FunctionEmitter &f);
 void waitForCopies(FunctionEmitter &f, int64_t pending);
 
 /// Four matrices of 8 rows of 16 bytes: thread i of the warp gives the address of row i % 8 of
-/// matrix i / 8, and gets of each matrix 4 bytes (i32): those at i % 4 of row i / 4.
-llvm::SmallVector<mlir::Value> loadMatrices(FunctionEmitter &f, mlir::Value address);
+/// matrix i / 8, and gets of each matrix 4 bytes (i32): those at i % 4 of row i / 4. `transposed`:
+/// of its transpose, as a matrix of 16-bit elements.
+llvm::SmallVector<mlir::Value> loadMatrices(FunctionEmitter &f, mlir::Value address,
+                                            bool transposed = false);
 
 /// What a multiplication's operands are made of: 16-bit floats, or float32 of which the first 19
 /// bits count (tf32).
