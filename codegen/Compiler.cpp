@@ -1,6 +1,7 @@
 #include "codegen/Compiler.h"
 
 #include "codegen/IrDump.h"
+#include "codegen/PhaseTimer.h"
 #include "codegen/Target.h"
 #include "codegen/cpu/FlatImage.h"
 #include "codegen/cpu/LowerToLLVM.h"
@@ -24,8 +25,8 @@
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/raw_ostream.h"
 
-#include <chrono>
 #include <cstdlib>
+#include <thread>
 
 using namespace mlir;
 
@@ -37,6 +38,7 @@ public:
   Compilation(const ir::Graph &graph, const runtime::CompileRequest &request,
               runtime::CompileResult &result)
       : graph(graph), request(request), result(result), dump(request.dumpDir),
+        contextTimer(std::in_place, &result.timings, "context"),
         context(registry(), MLIRContext::Threading::DISABLED) {
     context.getDiagEngine().registerHandler([this](Diagnostic &diagnostic) {
       if (diagnostic.getSeverity() == DiagnosticSeverity::Error)
@@ -44,6 +46,7 @@ public:
       return success();
     });
     context.loadDialect<ir::KilnDialect, func::FuncDialect>();
+    contextTimer.reset();
   }
 
   /// False: `result` says why.
@@ -119,10 +122,8 @@ private:
   }
 
   template <class Work> void timed(StringRef phase, Work work) {
-    auto start = std::chrono::steady_clock::now();
+    PhaseTimer timer(&result.timings, phase.str());
     work();
-    std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
-    result.timings.emplace_back(phase.str(), spent.count());
   }
 
   bool wants(StringRef stage) const {
@@ -203,6 +204,20 @@ private:
     }
     for (Attribute kernel : list("kernels"))
       artifact.kernels.push_back(text(kernel));
+    for (Attribute each : list("costs")) {
+      auto given = cast<DictionaryAttr>(each);
+      runtime::KernelCost &cost = artifact.costs.emplace_back();
+      if (given.empty()) // of a kernel that is never launched
+        continue;
+      auto dim = [&](StringRef name) { return Dim::parse(text(given.get(name))); };
+      cost.flops = dim("flops");
+      cost.weightBytes = dim("weight_bytes");
+      cost.otherBytes = dim("other_bytes");
+      cost.products = static_cast<DType>(cast<IntegerAttr>(given.get("products")).getInt());
+      cost.types = text(given.get("types"));
+    }
+    for (int64_t kernel : cast<DenseI64ArrayAttr>(description.get("launches")).asArrayRef())
+      artifact.launches.push_back(static_cast<uint32_t>(kernel));
     artifact.workspace = Dim::parse(text(description.get("workspace")));
     artifact.scratchPerThread = Dim::parse(text(description.get("scratch")));
     return true;
@@ -243,21 +258,18 @@ private:
 
   bool emit(ModuleOp module, const Target &target) {
     EmitOptions options;
-    EmitTimes times;
-    options.times = &times;
+    options.times = &result.timings;
     if (wants("assembly")) {
       auto assembly = emitAssembly(module, target, options);
       if (!assembly)
         return fail(ErrorKind::compile, llvm::toString(assembly.takeError()));
       result.stages.emplace_back("assembly", *assembly);
     }
-    auto object = emitObject(module, target, options);
-    if (!object)
-      return fail(ErrorKind::compile, llvm::toString(object.takeError()));
-    result.timings.emplace_back("translate", times.translateNs * 1e-9);
-    result.timings.emplace_back("optimize", times.optimizeNs * 1e-9);
-    result.timings.emplace_back("machine code", times.codegenNs * 1e-9);
-    auto image = makeFlatImage(*object, options.entry);
+    auto objects = emitObjects(module, target, options, std::thread::hardware_concurrency());
+    if (!objects)
+      return fail(ErrorKind::compile, llvm::toString(objects.takeError()));
+    PhaseTimer timer(&result.timings, "link");
+    auto image = makeFlatImage(*objects, options.entry);
     if (!image)
       return fail(ErrorKind::compile, llvm::toString(image.takeError()));
     auto bytes = reinterpret_cast<const std::byte *>(image->bytes.data());
@@ -271,6 +283,7 @@ private:
   runtime::CompileResult &result;
   std::string errors;
   IrDump dump;
+  std::optional<PhaseTimer> contextTimer;
   MLIRContext context;
 };
 

@@ -9,6 +9,7 @@
 #include "frontend/Subgraphs.h"
 #include "frontend/Trace.h"
 #include "runtime/CompilerLibrary.h"
+#include "runtime/Profile.h"
 #include "runtime/ThreadPool.h"
 
 #include <algorithm>
@@ -170,6 +171,7 @@ Traced trace(const std::vector<TensorType> &types, const NamedTensors &parameter
   if (!unread.empty())
     evaluate(unread, "compile", where);
 
+  runtime::ProfileScope profile("trace " + name);
   Traced traced;
   auto &[arguments, results, start] = traced;
   start = Clock::now();
@@ -307,9 +309,17 @@ compileRecorded(const std::vector<std::shared_ptr<Node>> &arguments,
         weights.push_back(&pending.leaves[i]->value);
     for (const runtime::TensorValue &table : tables)
       weights.push_back(&table);
+    // Large weights should not have to share the memory with what compiled them.
+    constexpr std::size_t large = std::size_t{32} << 20;
+    std::size_t weightBytes = 0;
+    for (const runtime::TensorValue *weight : weights)
+      weightBytes += weight->buffer->sizeBytes();
+    if (found.hit == CacheHit::none && weightBytes >= large)
+      runtime::releaseCompilerMemory();
     state->bound = found.executable->bindWeights(weights, {}, options.threads);
   }
   state->stats.compileSeconds = found.compileSeconds;
+  state->stats.phases = std::move(found.phases);
   state->stats.loadSeconds = found.loadSeconds + secondsSince(start);
   state->stats.cacheHit = found.hit;
   state->stats.missReason = found.missReason;

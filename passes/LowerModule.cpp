@@ -3,6 +3,8 @@
 #include "ir/KilnDialect.h"
 #include "ir/TypeConversion.h"
 #include "passes/Fusing.h"
+#include "passes/KernelCost.h"
+#include "passes/cpu/Entry.h"
 #include "passes/cpu/KernelForms.h"
 #include "passes/cpu/MemoryPlan.h"
 
@@ -50,7 +52,7 @@ public:
     if (failed(collectPackings()))
       return failure();
     plan = planMemory(main);
-    emitEntry();
+    emitEntry(lowering, main.getLoc(), entryPlan(), backend.emitCopy);
     attachDescription();
     main.erase();
     for (func::FuncOp kernel : kernels)
@@ -173,84 +175,46 @@ private:
     return success();
   }
 
-  void emitEntry() {
-    Location loc = main.getLoc();
-    MLIRContext *context = module.getContext();
-    Type pointer = LLVM::LLVMPointerType::get(context);
-    FunctionEmitter f =
-        FunctionEmitter::helper(lowering, loc, "kiln_entry", {pointer, pointer, pointer});
-    f.function.setLinkage(LLVM::Linkage::External);
-    Block *block = &f.function.getBody().front();
-    f.runtime = block->getArgument(0);
-    Value buffers = block->getArgument(1);
-    f.dims = block->getArgument(2);
-    auto bufferAt = [&](unsigned index) {
-      return f.load(f.ptr(), f.offset(buffers, f.constant(index), 8));
-    };
+  /// Launches and collectives in order, each with where its operands and results lie.
+  EntryPlan entryPlan() {
+    EntryPlan entry;
     unsigned firstOutput = inputs.count();
-    Value workspace = bufferAt(firstOutput + main.getNumResults());
-    Value scratch = f.offsetBytes(workspace, f.dimValue(plan.workspace));
-    Value stride = f.dimValue(lowering.scratchPerThread);
-
-    auto place = [&](Value value, StringRef packing) -> Value {
+    entry.buffers = firstOutput + main.getNumResults();
+    entry.workspaceBytes = plan.workspace;
+    auto place = [&](Value value, StringRef packing) -> unsigned {
       Placement placement = plan.placements.lookup(value);
       switch (placement.kind) {
       case Placement::Kind::input:
-        return bufferAt(inputs.find(placement.index, packing));
+        return inputs.find(placement.index, packing);
       case Placement::Kind::output:
-        return bufferAt(firstOutput + placement.index);
+        return firstOutput + placement.index;
       case Placement::Kind::workspace:
-        return f.offsetBytes(workspace, f.dimValue(placement.offset));
+        return entry.spot(placement.offset);
       }
       llvm_unreachable("all kinds are above");
     };
-
-    unsigned most = 1;
-    for (auto launch : main.getOps<ir::LaunchOp>())
-      most = std::max(most, launch->getNumOperands() + launch->getNumResults());
-    Value args = f.stackArray(f.ptr(), most);
-    // A launcher that reported a bad index ends the call.
-    Block *leave = f.function.addBlock();
     for (Operation &op : main.getBody().front()) {
       if (isCollective(&op)) {
-        Value in = place(op.getOperand(0), "none");
-        emitCollective(f, op, in, isView(&op) ? in : place(op.getResult(0), "none"));
+        EntryPlan::Step &step = entry.steps.emplace_back();
+        step.collective = &op;
+        step.places.push_back(place(op.getOperand(0), "none"));
+        if (!isView(&op))
+          step.places.push_back(place(op.getResult(0), "none"));
       }
       auto launch = dyn_cast<ir::LaunchOp>(op);
       if (!launch)
         continue;
-      unsigned slot = 0;
-      auto put = [&](Value address) { f.store(address, f.offset(args, f.constant(slot++), 8)); };
+      EntryPlan::Step &step = entry.steps.emplace_back();
+      step.launcher = launch.getKernel().str();
       for (auto [i, operand] : llvm::enumerate(launch.getInputs()))
-        put(place(operand, packingOf(launch, i)));
+        step.places.push_back(place(operand, packingOf(launch, i)));
       for (Value result : launch.getResults())
-        put(place(result, "none"));
-      Value status = LLVM::CallOp::create(f.b, f.b.getI32Type(), launch.getKernel(),
-                                          ValueRange{f.runtime, f.dims, args, scratch, stride})
-                         .getResult();
-      Value zero = arith::ConstantIntOp::create(f.b, 0, 32);
-      Value bad = arith::CmpIOp::create(f.b, arith::CmpIPredicate::ne, status, zero);
-      Block *next = f.function.addBlock();
-      LLVM::CondBrOp::create(f.b, bad, leave, next);
-      f.b.setInsertionPointToStart(next);
+        step.places.push_back(place(result, "none"));
     }
     for (const OutputCopy &copy : plan.copies)
-      backend.emitCopy(f, place(copy.source, "none"), bufferAt(firstOutput + copy.output),
-                       f.dimValue(ir::toTensorType(copy.source.getType()).sizeBytes()));
-    LLVM::BrOp::create(f.b, leave);
-    f.b.setInsertionPointToEnd(leave);
-    LLVM::ReturnOp::create(f.b, ValueRange{});
-  }
-
-  static void emitCollective(FunctionEmitter &f, Operation &op, Value in, Value out) {
-    TensorType type = ir::toTensorType(op.getOperand(0).getType());
-    auto gather = dyn_cast<ir::AllGatherOp>(op);
-    if (!gather)
-      return f.allReduce(in, out, f.dimValue(type.shape.numElements()), type.dtype);
-    ArrayRef<Dim> dims(type.shape.vec());
-    Value elements = emitNumElements(f, dims.drop_front(gather.getAxis()));
-    f.allGather(in, out, emitNumElements(f, dims.take_front(gather.getAxis())),
-                f.mul(elements, sizeBytes(type.dtype)));
+      entry.copies.push_back({place(copy.source, "none"), firstOutput + copy.output,
+                              ir::toTensorType(copy.source.getType()).sizeBytes()});
+    return entry;
   }
 
   /// What the artifact must say of this code, as attributes of the module.
@@ -270,8 +234,19 @@ private:
     for (const auto &alias : plan.outputAliases)
       aliases.push_back(b.getI64IntegerAttr(alias ? int64_t(*alias) : -1));
     SmallVector<std::string> kernelNames;
-    for (func::FuncOp kernel : kernels)
+    llvm::DenseMap<func::FuncOp, int64_t> numberOf;
+    for (func::FuncOp kernel : kernels) {
+      numberOf[kernel] = static_cast<int64_t>(kernelNames.size());
       kernelNames.push_back(names[kernel]);
+    }
+    SmallVector<Attribute> costs(kernels.size(), b.getDictionaryAttr({}));
+    SmallVector<int64_t> launches;
+    for (auto launch : main.getOps<ir::LaunchOp>()) {
+      func::FuncOp kernel = kernelFunction(launch);
+      launches.push_back(numberOf.lookup(kernel));
+      if (Attribute &cost = costs[launches.back()]; cast<DictionaryAttr>(cost).empty())
+        cost = kernelCost(kernel, launch); // launches of one kernel have operands of one kind
+    }
     module->setAttr("kiln.artifact",
                     b.getDictionaryAttr({
                         b.getNamedAttr("symbols", strings(lowering.symbols)),
@@ -279,6 +254,8 @@ private:
                         b.getNamedAttr("output_aliases", b.getArrayAttr(aliases)),
                         b.getNamedAttr("index_sites", b.getArrayAttr(sites)),
                         b.getNamedAttr("kernels", strings(kernelNames)),
+                        b.getNamedAttr("costs", b.getArrayAttr(costs)),
+                        b.getNamedAttr("launches", b.getDenseI64ArrayAttr(launches)),
                         b.getNamedAttr("workspace", b.getStringAttr(plan.workspace.str())),
                         b.getNamedAttr("scratch", b.getStringAttr(lowering.scratchPerThread.str())),
                     }));

@@ -9,7 +9,7 @@
 extern "C" {
 #endif
 
-#define KILN_ABI_VERSION 3
+#define KILN_ABI_VERSION 4
 
 /* Clang's function sanitizer looks for a signature in front of what is called; compiled code has
    none. For functions that call it. */
@@ -66,6 +66,11 @@ struct KilnRuntime {
   /// offset 72. Copies between buffers that do not overlap.
   void (*copy)(const KilnRuntime *runtime, const void *from, void *to, int64_t bytes);
   void *indexRecord; // offset 80: device address of a KilnIndexRecord
+
+  /// offset 88. Null, or what wants to know of a call's course: the entry calls it before each
+  /// launch with the launch's number, with -1 before what is none, and with the number of all
+  /// launches before it returns.
+  void (*launching)(const KilnRuntime *runtime, int64_t launch);
 };
 
 /// Where kernels on an accelerator report indices: zeros before a call. Who changes it holds

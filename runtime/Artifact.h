@@ -3,6 +3,7 @@
 #include "kiln/Dim.h"
 #include "kiln/Error.h"
 #include "kiln/Shape.h"
+#include "kiln/Stats.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -57,6 +58,19 @@ struct IndexSite {
   std::string location;
 };
 
+/// What a kernel computes and moves, as far as its operations say: what its time is measured by.
+struct KernelCost {
+  /// Operations on numbers: a multiplication and an addition for each product's term, one for each
+  /// element of an elementwise operation, whatever that costs the machine (passes/KernelCost.h).
+  Dim flops;
+  /// Bytes that it must read of the model's weights, and read and write beside them: each operand
+  /// and result once; of tables only the rows that are looked up.
+  Dim weightBytes, otherBytes;
+  DType products = DType::float32; // of its multiplications
+  std::string types;               // "[batch, 8] f32, [8, 4] f32 -> [batch, 4] f32"
+  friend bool operator==(const KernelCost &, const KernelCost &) = default;
+};
+
 /// What an artifact's key is made of (runtime/ArtifactKey.h).
 struct KeyParts {
   std::string compiler; // version and build
@@ -106,6 +120,8 @@ struct Artifact {
   Dim scratchPerThread;
   std::vector<IndexSite> indexSites;
   std::vector<std::string> kernels; // names, for statistics
+  std::vector<KernelCost> costs;    // of each kernel
+  std::vector<uint32_t> launches;   // the kernels that the entry launches, in order
   std::vector<std::byte> code;      // closed, position-independent; mapped read + execute
   int64_t entryOffset = 0;          // of KilnEntry in `code`
   DeviceCode device = {};           // what the entry launches
@@ -131,7 +147,7 @@ struct CompileResult {
   std::string message;
   Artifact artifact;
   std::vector<std::pair<std::string, std::string>> stages; // (stage, IR text)
-  std::vector<std::pair<std::string, double>> timings;     // (phase, seconds)
+  std::vector<PhaseTime> timings;                          // in order
 };
 
 /// The file format: see docs/artifact.md. `parse` believes nothing: IoError names the field.

@@ -2,6 +2,7 @@
 
 #include "runtime/CacheLock.h"
 #include "runtime/Executable.h"
+#include "runtime/Profile.h"
 
 #include <chrono>
 #include <optional>
@@ -29,7 +30,10 @@ CachedExecutable ArtifactCache::getOrCompile(const std::string &key,
       ++count.memoryHits;
       std::shared_future<Pointer> future = found->second.executable;
       lock.unlock();
-      return {future.get(), CacheHit::memory, {}, 0, 0};
+      CachedExecutable result;
+      result.executable = future.get();
+      result.hit = CacheHit::memory;
+      return result;
     }
     promise.emplace();
     entries.emplace(key, Entry{promise->get_future().share(), uses.end()});
@@ -50,6 +54,7 @@ CachedExecutable ArtifactCache::getOrCompile(const std::string &key,
 }
 
 bool ArtifactCache::findOnDisk(const std::string &key, CachedExecutable &result) {
+  ProfileScope scope("read the cache");
   auto start = std::chrono::steady_clock::now();
   if (!(result.executable = disk.load(key, result.missReason)))
     return false;
@@ -80,6 +85,7 @@ CachedExecutable ArtifactCache::make(const std::string &key,
   artifact.parts = std::move(known);
   artifact.madeBecause = result.missReason;
   start = std::chrono::steady_clock::now();
+  ProfileScope scope("write the cache");
   disk.store(artifact);
   result.executable = Executable::load(std::move(artifact));
   result.loadSeconds = secondsSince(start);

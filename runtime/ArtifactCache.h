@@ -23,9 +23,10 @@ class Executable;
 struct CachedExecutable {
   std::shared_ptr<const Executable> executable;
   CacheHit hit = CacheHit::none;
-  std::string missReason;    // hit none: why
-  double compileSeconds = 0; // hit none
-  double loadSeconds = 0;    // from bytes to something that can run; 0 for a hit in memory
+  std::string missReason;        // hit none: why
+  double compileSeconds = 0;     // hit none
+  std::vector<PhaseTime> phases; // hit none: of compiling, in order
+  double loadSeconds = 0;        // from bytes to something that can run; 0 for a hit in memory
 };
 
 /// Executables by key: in memory, least recently used go first, and on disk. Thread-safe.

@@ -110,9 +110,11 @@ public:
       fail(field, error.what());
     }
   }
+  DType dtype(std::string_view field) {
+    return static_cast<DType>(choice<uint8_t>(static_cast<uint8_t>(DType::float64) + 1, field));
+  }
   TensorType type(std::string_view field) {
-    auto dtype = static_cast<DType>(
-        choice<uint8_t>(static_cast<uint8_t>(DType::float64) + 1, fmt::format("{}.dtype", field)));
+    DType type = dtype(fmt::format("{}.dtype", field));
     auto kind = static_cast<Device::Kind>(choice<uint8_t>(2, fmt::format("{}.device", field)));
     auto index = number<int32_t>(fmt::format("{}.device", field));
     std::vector<Dim> dims;
@@ -121,7 +123,7 @@ public:
     if (dims.size() > maxRank)
       fail(field, fmt::format("rank {} is above {}", dims.size(), maxRank));
     try {
-      return TensorType(dtype, Shape(std::move(dims)), Device(kind, index));
+      return TensorType(type, Shape(std::move(dims)), Device(kind, index));
     } catch (const Error &error) {
       fail(field, error.what());
     }
@@ -182,6 +184,14 @@ std::vector<std::byte> writeMetadata(const Artifact &artifact) {
     w.string(site.location);
   });
   w.list(artifact.kernels, [&](const std::string &kernel) { w.string(kernel); });
+  w.list(artifact.costs, [&](const KernelCost &cost) {
+    w.dim(cost.flops);
+    w.dim(cost.weightBytes);
+    w.dim(cost.otherBytes);
+    w.number(static_cast<uint8_t>(cost.products));
+    w.string(cost.types);
+  });
+  w.list(artifact.launches, [&](uint32_t kernel) { w.number(kernel); });
   w.number(artifact.entryOffset);
   return std::move(w.bytes);
 }
@@ -243,6 +253,21 @@ Artifact readMetadata(std::span<const std::byte> bytes, uint64_t codeBytes) {
     artifact.indexSites.push_back({std::move(message), r.string(at + ".location")});
   });
   r.list("kernels", 4, [&](const std::string &at) { artifact.kernels.push_back(r.string(at)); });
+  r.list("costs", 17, [&](const std::string &at) {
+    KernelCost &cost = artifact.costs.emplace_back();
+    cost.flops = r.dim(at + ".flops");
+    cost.weightBytes = r.dim(at + ".weightBytes");
+    cost.otherBytes = r.dim(at + ".otherBytes");
+    cost.products = r.dtype(at + ".products");
+    cost.types = r.string(at + ".types");
+  });
+  if (!artifact.costs.empty() && artifact.costs.size() != artifact.kernels.size())
+    Reader::fail("costs",
+                 fmt::format("{} of {} kernels", artifact.costs.size(), artifact.kernels.size()));
+  auto kernels = static_cast<uint32_t>(artifact.kernels.size());
+  r.list("launches", 4, [&](const std::string &at) {
+    artifact.launches.push_back(r.choice<uint32_t>(kernels, at));
+  });
   artifact.entryOffset = r.choice<int64_t>(static_cast<int64_t>(codeBytes), "entryOffset");
   r.end();
   return artifact;

@@ -11,9 +11,7 @@
 #include <fmt/format.h>
 
 namespace kiln::runtime {
-namespace {
 
-/// `[batch, 2 * seq]` -> `[3, 8]`; text that is no list of dims over the symbols stays.
 std::string withSizes(std::string_view text, const Artifact &artifact, const int64_t *symbols) {
   std::string result;
   while (true) {
@@ -37,6 +35,8 @@ std::string withSizes(std::string_view text, const Artifact &artifact, const int
     text.remove_prefix(close);
   }
 }
+
+namespace {
 
 constexpr KilnMath libraryMath = {std::exp,  std::log, std::log1p, std::tanh, std::erf,
                                   std::erfc, std::sin, std::cos,   std::pow,  std::fmod};

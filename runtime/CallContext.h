@@ -9,11 +9,17 @@
 #include <mutex>
 #include <optional>
 #include <span>
+#include <string>
+#include <string_view>
 
 namespace kiln::runtime {
 
+class CallRecorder;
 class Collective;
 class ThreadPool;
+
+/// `[batch, 2 * seq]` -> `[3, 8]`; text that is no list of dims over the artifact's symbols stays.
+std::string withSizes(std::string_view text, const Artifact &artifact, const int64_t *symbols);
 
 /// The runtime table of one call, or of one rank of it: threads, and where its kernels report bad
 /// indices.
@@ -46,6 +52,7 @@ public:
 private:
   explicit CallContext(ThreadPool &pool);
 
+  friend class CallRecorder;
   struct Report {
     int64_t site = -1, index = 0, position = 0, bound = 0;
   };
@@ -57,6 +64,7 @@ private:
   ThreadPool *pool;
   std::optional<ThreadPool::Call> inProgress; // of calls that are one of one
   Collective *collective = nullptr;           // null: this rank is the only one
+  CallRecorder *recorder = nullptr;           // null: nobody watches
   std::exception_ptr failure;
   std::mutex mutex;
   Report report; // the one with the smallest (site, position)

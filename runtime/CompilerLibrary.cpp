@@ -2,6 +2,7 @@
 
 #include "kiln/Error.h"
 #include "runtime/MappedFile.h"
+#include "runtime/Profile.h"
 
 #include <atomic>
 #include <cstdlib>
@@ -13,6 +14,10 @@
 #include <dlfcn.h>
 #include <elf.h>
 #include <fmt/format.h>
+#include <link.h>
+#include <malloc.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #ifndef KILN_VERSION
 #define KILN_VERSION "0.1.0"
@@ -135,8 +140,44 @@ std::string compilerIdentity() {
 
 CompileResult compileGraph(const ir::Graph &graph, const CompileRequest &request) {
   CompileResult result;
-  loadCompiler().compile(graph, request, result);
+  PhaseTime load{"load the compiler", 0, profileClock()};
+  const Compiler &compiler = loadCompiler();
+  load.seconds = static_cast<double>(profileClock() - load.beginNs) * 1e-9;
+  compiler.compile(graph, request, result);
+  result.timings.insert(result.timings.begin(), std::move(load));
+  Profiler::add(result.timings);
   return result;
+}
+
+void releaseCompilerMemory() noexcept {
+  const Compiler *compiler = loadedCompiler.load(std::memory_order_acquire);
+  if (!compiler)
+    return;
+  malloc_trim(0);
+  auto drop = [](dl_phdr_info *info, size_t, void *door) {
+    auto inside = [&](const ElfW(Phdr) & segment, std::uintptr_t address) {
+      std::uintptr_t begin = info->dlpi_addr + segment.p_vaddr;
+      return segment.p_type == PT_LOAD && address >= begin && address - begin < segment.p_memsz;
+    };
+    std::span<const ElfW(Phdr)> segments(info->dlpi_phdr, info->dlpi_phnum);
+    bool isCompiler = false;
+    for (const ElfW(Phdr) &segment : segments)
+      isCompiler |= inside(segment, reinterpret_cast<std::uintptr_t>(door));
+    if (!isCompiler)
+      return 0;
+    // Code and constants that nobody wrote to: they come back from the file when they are used.
+    const std::uintptr_t page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
+    for (const ElfW(Phdr) &segment : segments) {
+      if (segment.p_type != PT_LOAD || (segment.p_flags & PF_W))
+        continue;
+      std::uintptr_t begin = (info->dlpi_addr + segment.p_vaddr + page - 1) / page * page;
+      std::uintptr_t end = (info->dlpi_addr + segment.p_vaddr + segment.p_filesz) / page * page;
+      if (begin < end)
+        madvise(reinterpret_cast<void *>(begin), end - begin, MADV_DONTNEED);
+    }
+    return 1;
+  };
+  dl_iterate_phdr(drop, reinterpret_cast<void *>(compiler->compile));
 }
 
 InterpretResult interpretGraph(const ir::Graph &graph, const InterpretRequest &request) {

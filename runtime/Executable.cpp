@@ -3,6 +3,7 @@
 #include "kiln/Error.h"
 #include "runtime/CallContext.h"
 #include "runtime/HostMemory.h"
+#include "runtime/Profile.h"
 #include "runtime/StackArray.h"
 #include "runtime/WorkspacePool.h"
 
@@ -156,8 +157,11 @@ std::size_t Executable::workspaceBytes(const int64_t *symbols, int64_t threads) 
   return total;
 }
 
-KILN_CALLS_COMPILED_CODE void Executable::enter(const CallContext &context, const void **slots,
+KILN_CALLS_COMPILED_CODE void Executable::enter(CallContext &context, const void **slots,
                                                 const int64_t *symbols) const {
+  std::optional<CallRecorder> recorder;
+  if (Profiler::isRecording())
+    recorder.emplace(*this, context, symbols);
   // The entry's type has no const within: it writes only outputs and workspace.
   entry(&context, const_cast<void *const *>(slots), symbols);
 }
@@ -181,6 +185,7 @@ std::shared_ptr<const BoundModel>
 Executable::bindWeights(std::span<const TensorValue *const> weights, std::optional<Device> device,
                         int64_t mostThreads) const {
   checkCount("weights", weightInputs.size(), weights.size());
+  ProfileScope scope("pack the weights");
   std::shared_ptr<BoundModel> bound(new BoundModel);
   bound->owner = shared_from_this();
   bound->mostThreads = mostThreads;

@@ -66,7 +66,7 @@ private:
                          const int64_t *symbols, std::optional<Device> device) const;
   /// Bytes of the workspace of a call with so many threads.
   std::size_t workspaceBytes(const int64_t *symbols, int64_t threads) const;
-  void enter(const CallContext &context, const void **slots, const int64_t *symbols) const;
+  void enter(CallContext &context, const void **slots, const int64_t *symbols) const;
 
   Artifact description;
   CodeImage code;

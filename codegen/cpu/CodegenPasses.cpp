@@ -57,7 +57,7 @@ private:
     auto object = emitObject(getOperation(), *chosen, options);
     if (!object)
       return object.takeError();
-    auto image = makeFlatImage(*object, entry);
+    auto image = makeFlatImage({*object}, entry);
     if (!image)
       return image.takeError();
     std::string text = llvm::formatv("image: {0} bytes\n", image->bytes.size());

@@ -1,5 +1,6 @@
 #include "codegen/cpu/FlatImage.h"
 
+#include "llvm/ADT/StringMap.h"
 #include "llvm/BinaryFormat/ELF.h"
 #include "llvm/Object/ELF.h"
 #include "llvm/Support/Endian.h"
@@ -15,24 +16,14 @@ using Elf = object::ELF64LE;
 namespace kiln::codegen {
 namespace {
 
+/// Where functions lie in a blob, by name: what one object finds of the others.
+using Functions = StringMap<uint64_t>;
+
 /// One object on its way to a blob. The ELF sections keep their index; `place` is where each went.
-class Layout {
+class Part {
 public:
-  explicit Layout(const object::ELFFile<Elf> &file) : file(file) {}
+  explicit Part(object::ELFFile<Elf> elf) : file(std::move(elf)) {}
 
-  Error run(StringRef entry, FlatImage &image) {
-    if (Error error = readTables())
-      return error;
-    if (Error error = placeSections(image))
-      return error;
-    for (const Elf::Shdr &section : sections)
-      if (section.sh_type == ELF::SHT_RELA && place[section.sh_info])
-        if (Error error = relocate(section, image))
-          return error;
-    return collectSymbols(entry, image);
-  }
-
-private:
   Error readTables() {
     auto headers = file.sections();
     if (!headers)
@@ -54,9 +45,9 @@ private:
     return Error::success();
   }
 
-  /// Code first, then constants; the largest alignment first within each, so that little is padded.
-  Error placeSections(FlatImage &image) {
-    std::vector<size_t> order;
+  /// The sections that go into the blob: those of code or of constants; the largest alignment
+  /// first, so that little is padded.
+  Error listSections(bool ofData, std::vector<size_t> &order) {
     for (size_t i = 0; i < sections.size(); ++i) {
       const Elf::Shdr &section = sections[i];
       if (!(section.sh_flags & ELF::SHF_ALLOC) || section.sh_size == 0)
@@ -73,19 +64,26 @@ private:
         return createStringError("section " + *name + " has a type that cannot be mapped");
       if (section.sh_addralign > FlatImage::alignment)
         return createStringError("section " + *name + " wants an alignment above 64 bytes");
-      order.push_back(i);
+      if (ofData == !(section.sh_flags & ELF::SHF_EXECINSTR))
+        order.push_back(i);
     }
-    auto isData = [&](size_t i) { return !(sections[i].sh_flags & ELF::SHF_EXECINSTR); };
     llvm::sort(order, [&](size_t a, size_t b) {
-      return std::tuple(isData(a), -int64_t(sections[a].sh_addralign), a) <
-             std::tuple(isData(b), -int64_t(sections[b].sh_addralign), b);
+      return std::tuple(-int64_t(sections[a].sh_addralign), a) <
+             std::tuple(-int64_t(sections[b].sh_addralign), b);
     });
+    return Error::success();
+  }
+
+  Error placeSections(bool ofData, FlatImage &image) {
+    std::vector<size_t> order;
+    if (Error error = listSections(ofData, order))
+      return error;
     constexpr uint8_t trap = 0xcc; // int3: a jump into the padding stops
     for (size_t i : order) {
-      bool firstData = isData(i) && !image.bytes.empty();
       uint64_t align = std::max<uint64_t>(sections[i].sh_addralign, 1);
-      image.bytes.resize(alignTo(image.bytes.size(), firstData ? FlatImage::alignment : align),
-                         trap);
+      if (ofData && i == order.front()) // no line of the cache holds both
+        align = FlatImage::alignment;
+      image.bytes.resize(alignTo(image.bytes.size(), align), trap);
       auto contents = file.getSectionContents(sections[i]);
       if (!contents)
         return contents.takeError();
@@ -95,7 +93,26 @@ private:
     return Error::success();
   }
 
-  Error relocate(const Elf::Shdr &section, FlatImage &image) {
+  Error relocate(const Functions &functions, FlatImage &image) {
+    for (const Elf::Shdr &section : sections)
+      if (section.sh_type == ELF::SHT_RELA && place[section.sh_info])
+        if (Error error = relocate(section, functions, image))
+          return error;
+    return Error::success();
+  }
+
+  /// The functions of this object.
+  void collectSymbols(FlatImage &image) const {
+    for (uint32_t i = 0; i < symbols.size(); ++i) {
+      const Elf::Sym &symbol = symbols[i];
+      if (symbol.getType() == ELF::STT_FUNC && isPlaced(symbol))
+        image.symbols.push_back(
+            {nameOf(i), *place[symbol.st_shndx] + symbol.st_value, symbol.st_size});
+    }
+  }
+
+private:
+  Error relocate(const Elf::Shdr &section, const Functions &functions, FlatImage &image) {
     auto relocations = file.relas(section);
     if (!relocations)
       return relocations.takeError();
@@ -108,13 +125,13 @@ private:
       bool is64 = type == ELF::R_X86_64_PC64;
       if (type != ELF::R_X86_64_PC32 && type != ELF::R_X86_64_PLT32 && !is64) {
         // An undefined symbol is the better story, whichever way it is referred to.
-        if (auto target = symbolOffset(index); !target)
+        if (auto target = symbolOffset(index, functions); !target)
           return target.takeError();
         return createStringError("the code needs relocation " +
                                  object::getELFRelocationTypeName(ELF::EM_X86_64, type) + " to '" +
                                  nameOf(index) + "': only PC-relative references can be mapped");
       }
-      auto target = symbolOffset(index);
+      auto target = symbolOffset(index, functions);
       if (!target)
         return target.takeError();
       int64_t value =
@@ -130,37 +147,18 @@ private:
     return Error::success();
   }
 
-  Error collectSymbols(StringRef entry, FlatImage &image) {
-    bool found = false;
-    for (uint32_t i = 0; i < symbols.size(); ++i) {
-      const Elf::Sym &symbol = symbols[i];
-      if (symbol.getType() != ELF::STT_FUNC || !isPlaced(symbol))
-        continue;
-      uint64_t offset = *place[symbol.st_shndx] + symbol.st_value;
-      std::string name = nameOf(i);
-      if (name == entry) {
-        found = true;
-        image.entryOffset = offset;
-      }
-      image.symbols.push_back({std::move(name), offset, symbol.st_size});
-    }
-    llvm::sort(image.symbols, [](auto &a, auto &b) {
-      return std::tie(a.offset, a.name) < std::tie(b.offset, b.name);
-    });
-    if (!found)
-      return createStringError("the code has no function '" + entry + "'");
-    return Error::success();
-  }
-
   bool isPlaced(const Elf::Sym &symbol) const {
     return symbol.st_shndx < place.size() && place[symbol.st_shndx].has_value();
   }
 
-  Expected<uint64_t> symbolOffset(uint32_t index) const {
+  Expected<uint64_t> symbolOffset(uint32_t index, const Functions &functions) const {
     const Elf::Sym &symbol = symbols[index];
-    if (symbol.st_shndx == ELF::SHN_UNDEF)
+    if (symbol.st_shndx == ELF::SHN_UNDEF) {
+      if (auto found = functions.find(nameOf(index)); found != functions.end())
+        return found->second;
       return createStringError("the code refers to the symbol '" + nameOf(index) +
                                "', which is not defined in it: compiled code is closed");
+    }
     if (!isPlaced(symbol))
       return createStringError("the code refers to '" + nameOf(index) +
                                "', which is not in a section that is mapped");
@@ -191,7 +189,7 @@ private:
     return "";
   }
 
-  const object::ELFFile<Elf> &file;
+  object::ELFFile<Elf> file;
   ArrayRef<Elf::Shdr> sections;
   ArrayRef<Elf::Sym> symbols;
   StringRef symbolNames;
@@ -200,16 +198,39 @@ private:
 
 } // namespace
 
-Expected<FlatImage> makeFlatImage(ArrayRef<char> object, StringRef entry) {
-  auto file = object::ELFFile<Elf>::create(StringRef(object.data(), object.size()));
-  if (!file)
-    return file.takeError();
-  const Elf::Ehdr &header = file->getHeader();
-  if (header.e_machine != ELF::EM_X86_64 || header.e_type != ELF::ET_REL)
-    return createStringError("not a relocatable x86-64 object");
+Expected<FlatImage> makeFlatImage(ArrayRef<std::vector<char>> objects, StringRef entry) {
+  std::vector<Part> parts;
+  for (const std::vector<char> &object : objects) {
+    auto file = object::ELFFile<Elf>::create(StringRef(object.data(), object.size()));
+    if (!file)
+      return file.takeError();
+    const Elf::Ehdr &header = file->getHeader();
+    if (header.e_machine != ELF::EM_X86_64 || header.e_type != ELF::ET_REL)
+      return createStringError("not a relocatable x86-64 object");
+    parts.emplace_back(std::move(*file));
+    if (Error error = parts.back().readTables())
+      return error;
+  }
   FlatImage image;
-  if (Error error = Layout(*file).run(entry, image))
-    return error;
+  for (bool ofData : {false, true}) // code first, then constants
+    for (Part &part : parts)
+      if (Error error = part.placeSections(ofData, image))
+        return error;
+  for (const Part &part : parts)
+    part.collectSymbols(image);
+  Functions functions;
+  for (const FlatImage::Symbol &symbol : image.symbols)
+    functions[symbol.name] = symbol.offset;
+  for (Part &part : parts)
+    if (Error error = part.relocate(functions, image))
+      return error;
+  llvm::sort(image.symbols, [](auto &a, auto &b) {
+    return std::tie(a.offset, a.name) < std::tie(b.offset, b.name);
+  });
+  auto found = functions.find(entry);
+  if (found == functions.end())
+    return createStringError("the code has no function '" + entry + "'");
+  image.entryOffset = found->second;
   return image;
 }
 

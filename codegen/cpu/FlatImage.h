@@ -28,11 +28,13 @@ struct FlatImage {
   std::vector<Symbol> symbols; ///< The functions, by offset: for reports, profilers and tests.
 };
 
-/// Lays out the code and read-only sections of a relocatable x86-64 ELF object and applies the
-/// relocations between them.
+/// Lays out the code and read-only sections of relocatable x86-64 ELF objects, which may call each
+/// other's functions (of whatever linkage: no two have one name), and applies the relocations
+/// between them.
 /// Errors: a symbol that is not defined (a library call, for example), an absolute relocation (such
 /// as a constant table of function pointers), writable data (a global that is not a constant), no
 /// `entry`; each names the symbol.
-llvm::Expected<FlatImage> makeFlatImage(llvm::ArrayRef<char> object, llvm::StringRef entry);
+llvm::Expected<FlatImage> makeFlatImage(llvm::ArrayRef<std::vector<char>> objects,
+                                        llvm::StringRef entry);
 
 } // namespace kiln::codegen

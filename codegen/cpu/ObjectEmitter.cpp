@@ -1,7 +1,9 @@
 #include "codegen/cpu/ObjectEmitter.h"
 
+#include "codegen/PhaseTimer.h"
 #include "codegen/Target.h"
 #include "codegen/cpu/OptimizeIR.h"
+#include "codegen/cpu/SplitModule.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -23,8 +25,10 @@
 #include "llvm/Target/TargetMachine.h"
 #include "llvm/TargetParser/Triple.h"
 
-#include <chrono>
+#include <condition_variable>
+#include <deque>
 #include <mutex>
+#include <thread>
 
 using namespace llvm;
 
@@ -32,20 +36,6 @@ namespace kiln::codegen {
 namespace {
 
 constexpr StringLiteral tripleName = "x86_64-unknown-linux-gnu";
-
-/// Adds the time until the end of its scope to a counter, if there is one.
-class ScopedTime {
-public:
-  explicit ScopedTime(int64_t *ns) : ns(ns), start(std::chrono::steady_clock::now()) {}
-  ~ScopedTime() {
-    if (ns)
-      *ns += std::chrono::nanoseconds(std::chrono::steady_clock::now() - start).count();
-  }
-
-private:
-  int64_t *ns;
-  std::chrono::steady_clock::time_point start;
-};
 
 Expected<std::unique_ptr<TargetMachine>> createMachine(const Target &target, int level) {
   static std::once_flag once;
@@ -72,11 +62,9 @@ Expected<std::unique_ptr<TargetMachine>> createMachine(const Target &target, int
 }
 
 /// Makes the module closed: one visible function, everything else internal, no library, no
-/// unwinding.
-Error closeModule(Module &module, const Target &target, StringRef entry) {
+/// unwinding. What other parts of the program call is internal, too: the image finds it by name.
+void closeModule(Module &module, const Target &target, StringRef entry) {
   Function *entryFunction = module.getFunction(entry);
-  if (!entryFunction || entryFunction->isDeclaration())
-    return createStringError("the module does not define the function '" + entry + "'");
   for (Function &function : module) {
     function.setDSOLocal(true); // even a declaration: then the reference names it without a GOT
     if (function.isDeclaration())
@@ -94,7 +82,6 @@ Error closeModule(Module &module, const Target &target, StringRef entry) {
       global.setLinkage(GlobalValue::InternalLinkage);
   }
   module.setPICLevel(PICLevel::SmallPIC);
-  return Error::success();
 }
 
 /// Has instruction selection do without optimisation what runs once a call and holds no loop: the
@@ -107,7 +94,8 @@ void sparePrologues(Module &module, StringRef entryName) {
       auto *call = dyn_cast<CallInst>(use.getUser());
       return call && call->isCallee(&use) && call->getFunction() == entry;
     });
-    if (function.isDeclaration() || !runsOnce || function.hasFnAttribute(Attribute::AlwaysInline))
+    if (function.isDeclaration() || !runsOnce || function.hasFnAttribute(repeatedAttribute) ||
+        function.hasFnAttribute(Attribute::AlwaysInline))
       continue;
     DominatorTree dominators(function);
     if (!LoopInfo(dominators).empty())
@@ -125,8 +113,9 @@ struct Prepared {
   std::string errors; // what LLVM reported
 };
 
-Error prepare(mlir::ModuleOp source, const Target &target, const EmitOptions &options,
-              Prepared &out) {
+/// What one program after the other goes through: the translation works on its MLIR context.
+Error translate(mlir::ModuleOp source, const Target &target, const EmitOptions &options,
+                Prepared &out) {
   auto machine = createMachine(target, options.codegenLevel);
   if (!machine)
     return machine.takeError();
@@ -144,7 +133,7 @@ Error prepare(mlir::ModuleOp source, const Target &target, const EmitOptions &op
       &out.errors);
 
   {
-    ScopedTime time(options.times ? &options.times->translateNs : nullptr);
+    PhaseTimer timer(options.times, "translate");
     // The translation takes the alignment of plain loads and stores from the data layout.
     source->setAttr(
         mlir::LLVM::LLVMDialect::getDataLayoutAttrName(),
@@ -162,10 +151,14 @@ Error prepare(mlir::ModuleOp source, const Target &target, const EmitOptions &op
     if (!out.module)
       return createStringError("translation to LLVM IR failed: " + messages);
   }
-  if (Error error = closeModule(*out.module, target, options.entry))
-    return error;
+  closeModule(*out.module, target, options.entry);
+  return Error::success();
+}
+
+/// What can be done of several programs at the same time: LLVM's passes.
+Error optimise(const EmitOptions &options, Prepared &out) {
   if (options.optimize) {
-    ScopedTime time(options.times ? &options.times->optimizeNs : nullptr);
+    PhaseTimer timer(options.times, "optimize");
     optimizeIR(*out.module, *out.machine);
     sparePrologues(*out.module, options.entry);
   }
@@ -176,12 +169,19 @@ Error prepare(mlir::ModuleOp source, const Target &target, const EmitOptions &op
   return out.errors.empty() ? Error::success() : createStringError(out.errors);
 }
 
-Error generate(mlir::ModuleOp source, const Target &target, const EmitOptions &options,
-               CodeGenFileType type, raw_pwrite_stream &stream) {
-  Prepared prepared;
-  if (Error error = prepare(source, target, options, prepared))
+Error prepare(mlir::ModuleOp source, const Target &target, const EmitOptions &options,
+              Prepared &out) {
+  if (Error error = translate(source, target, options, out))
     return error;
-  ScopedTime time(options.times ? &options.times->codegenNs : nullptr);
+  const Function *entry = out.module->getFunction(options.entry);
+  if (!entry || entry->isDeclaration())
+    return createStringError("the module does not define the function '" + options.entry + "'");
+  return optimise(options, out);
+}
+
+Error generate(Prepared &prepared, const Target &target, const EmitOptions &options,
+               CodeGenFileType type, raw_pwrite_stream &stream) {
+  PhaseTimer timer(options.times, "machine code");
   legacy::PassManager passes;
   TargetLibraryInfoImpl noLibrary(prepared.machine->getTargetTriple());
   noLibrary.disableAllFunctions();
@@ -197,18 +197,128 @@ Error generate(mlir::ModuleOp source, const Target &target, const EmitOptions &o
 
 Expected<std::vector<char>> emitObject(mlir::ModuleOp module, const Target &target,
                                        const EmitOptions &options) {
+  Prepared prepared;
+  if (Error error = prepare(module, target, options, prepared))
+    return error;
   SmallVector<char, 0> bytes;
   raw_svector_ostream stream(bytes);
-  if (Error error = generate(module, target, options, CodeGenFileType::ObjectFile, stream))
+  if (Error error = generate(prepared, target, options, CodeGenFileType::ObjectFile, stream))
     return error;
   return std::vector<char>(bytes.begin(), bytes.end());
 }
 
+namespace {
+
+/// Parts of a program on their way to objects: translated one after the other, then by any thread.
+class PartEmitter {
+public:
+  PartEmitter(const Target &target, const EmitOptions &options, size_t count)
+      : target(target), options(options), parts(count) {
+    this->options.times = nullptr; // phases of several threads would not add up
+  }
+
+  /// Gives part `index` to the threads. False: `take` says why.
+  bool add(size_t index, mlir::ModuleOp source) {
+    Part &part = parts[index];
+    if (Error error = translate(source, target, options, part.prepared)) {
+      part.error = toString(std::move(error));
+      return false;
+    }
+    {
+      std::lock_guard lock(mutex);
+      ready = index + 1;
+    }
+    changed.notify_one();
+    return true;
+  }
+  /// No parts will come any more.
+  void close() {
+    std::lock_guard lock(mutex);
+    closed = true;
+    changed.notify_all();
+  }
+
+  /// Emits parts until there are none, waiting for those that are still translated.
+  void work() {
+    while (true) {
+      std::unique_lock lock(mutex);
+      changed.wait(lock, [&] { return next < ready || closed; });
+      if (next == ready)
+        return;
+      Part &part = parts[next++];
+      lock.unlock();
+      part.error = emit(part);
+    }
+  }
+
+  Expected<std::vector<std::vector<char>>> take() {
+    std::vector<std::vector<char>> objects;
+    for (Part &part : parts) {
+      if (!part.error.empty())
+        return createStringError(part.error);
+      objects.emplace_back(part.object.begin(), part.object.end());
+    }
+    return objects;
+  }
+
+private:
+  struct Part {
+    Prepared prepared;
+    SmallVector<char, 0> object;
+    std::string error;
+  };
+
+  std::string emit(Part &part) {
+    raw_svector_ostream stream(part.object);
+    Error error = optimise(options, part.prepared);
+    if (!error)
+      error = generate(part.prepared, target, options, CodeGenFileType::ObjectFile, stream);
+    return error ? toString(std::move(error)) : "";
+  }
+
+  const Target &target;
+  EmitOptions options;
+  std::deque<Part> parts; // they do not move
+  std::mutex mutex;
+  std::condition_variable changed;
+  size_t ready = 0, next = 0;
+  bool closed = false;
+};
+
+} // namespace
+
+Expected<std::vector<std::vector<char>>> emitObjects(mlir::ModuleOp module, const Target &target,
+                                                     const EmitOptions &options, unsigned threads) {
+  std::vector<mlir::OwningOpRef<mlir::ModuleOp>> sources = splitModule(module, options.entry);
+  if (sources.empty()) {
+    auto object = emitObject(module, target, options);
+    if (!object)
+      return object.takeError();
+    return std::vector<std::vector<char>>{std::move(*object)};
+  }
+  PhaseTimer timer(options.times, "machine code");
+  PartEmitter emitter(target, options, sources.size());
+  std::vector<std::thread> helpers;
+  for (unsigned i = 1; i < std::min<size_t>(threads, sources.size()); ++i)
+    helpers.emplace_back([&] { emitter.work(); });
+  for (size_t i = 0; i < sources.size(); ++i)
+    if (!emitter.add(i, *sources[i]))
+      break;
+  emitter.close();
+  emitter.work();
+  for (std::thread &helper : helpers)
+    helper.join();
+  return emitter.take();
+}
+
 Expected<std::string> emitAssembly(mlir::ModuleOp module, const Target &target,
                                    const EmitOptions &options) {
+  Prepared prepared;
+  if (Error error = prepare(module, target, options, prepared))
+    return error;
   SmallVector<char, 0> text;
   raw_svector_ostream stream(text);
-  if (Error error = generate(module, target, options, CodeGenFileType::AssemblyFile, stream))
+  if (Error error = generate(prepared, target, options, CodeGenFileType::AssemblyFile, stream))
     return error;
   return std::string(text.begin(), text.end());
 }

@@ -11,10 +11,13 @@
 // CHECK-SAME: symbols = ["n"]
 // CHECK-SAME: workspace = "{{.*}}n{{.*}}"
 // CHECK: llvm.func @kiln_entry(
+// CHECK: llvm.switch
 // CHECK: %[[BAD:[a-z0-9]+]] = llvm.call @gather(
-// CHECK: llvm.cond_br
+// CHECK: llvm.br ^[[AFTER:bb[0-9]+]](%[[BAD]] : i32)
 // CHECK: llvm.call @linear(
+// CHECK: llvm.br ^[[AFTER]]
 // CHECK: llvm.call @neg(
+// CHECK: llvm.br ^[[AFTER]]
 // CHECK-NOT: func.func
 !i = tensor<?xi64, #kiln.dims<n>>
 !x = tensor<?x2xf32, #kiln.dims<n, 2>>

@@ -11,6 +11,7 @@ import struct
 import subprocess
 import tempfile
 import unittest
+import xml.etree.ElementTree
 
 from tiny_model import TinyModel, read_safetensors, write_safetensors
 
@@ -135,6 +136,59 @@ class BenchTest(unittest.TestCase):
         self.tensors["in1"] = ("I64", [2, 5], [1] * 5 + [1, 1, 1, 0, 0])
         self.write("2x5.safetensors")
         self.check("minilm", [2, 5], [model.embed(ids) for ids in rows])
+
+    def report(self, *arguments):
+        """The kernels' rows of a report: launches, GFLOP/s, GB/s, the limit, the kernel's name."""
+        result = subprocess.run([BIN / "kiln-bench", *map(str, arguments)], capture_output=True, text=True, timeout=300)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        machine, rest = result.stdout.split("\n\n", 1)
+        self.assertRegex(machine, r"(?m)^memory \(512 MiB\) +[0-9.]+ GB/s")
+        rows = []
+        for line in rest.splitlines():
+            words = line.split()
+            if words and words[0].isdigit() and len(words) == 12:
+                seconds = float(words[2]) * 1e-6
+                rows.append((int(words[1]), float(words[6]) * 1e9 * seconds, float(words[7]) * 1e9 * seconds, words[8], words[11]))
+                self.assertIn(words[8], ("products", "memory", "cache"))
+        return rows, result.stdout
+
+    def test_report(self):
+        picture = self.folder / "roofline.svg"
+        rows, text = self.report("--report", "mlp", "--layers", "64x512x256", "--shape", "300x64", "--roofline", picture, "--timing")
+        self.assertEqual(sorted(row[4] for row in rows), ["linear", "linear_gelu"])
+        by_name = {row[4]: row for row in rows}
+        # As printed, to three digits: a term of a product is two operations; of weights and rows each byte counts once.
+        for name, flops, size in (("linear_gelu", 300 * 512 * (2 * 64 + 2), 4 * (300 * (64 + 512) + 64 * 512 + 512)),
+                                  ("linear", 300 * 256 * (2 * 512 + 1), 4 * (300 * (512 + 256) + 512 * 256 + 256))):
+            launches, counted, moved, _, _ = by_name[name]
+            self.assertEqual(launches, 1)
+            self.assertAlmostEqual(counted / flops, 1, delta=0.05)
+            self.assertAlmostEqual(moved / size, 1, delta=0.05)
+        self.assertRegex(text, r"(?m)^(machine code|load and pack) +[0-9.]+ ms")
+        svg = picture.read_text()
+        self.assertEqual(xml.etree.ElementTree.fromstring(svg).tag, "{http://www.w3.org/2000/svg}svg")
+        self.assertEqual(svg.count("<circle"), 2)
+        self.assertIn("linear_gelu", svg)
+
+    def test_report_of_the_encoder(self):
+        rows, _ = self.report("--report", "minilm", "--dtype", "bf16", "--layers", "24x48x2", "--shape", "2x5")
+        names = " ".join(row[4] for row in rows)
+        self.assertIn("attention", names)
+        self.assertEqual({row[0] for row in rows if "attention" in row[4]}, {2})
+
+    def test_report_of_what_is_none(self):
+        for arguments, says in ((["--report", "none"], "minilm"), (["--report", "linear", "--layers", "3"], "INxOUT"),
+                                (["--report", "linear", "--shape", "8by8"], "8x128"), (["--report", "linear", "--shape", "4x9"], "expected 768")):
+            result = subprocess.run([BIN / "kiln-bench", *arguments], capture_output=True, text=True)
+            self.assertEqual(result.returncode, 2)
+            self.assertIn(says, result.stderr)
+
+    def test_compile_budget(self):
+        result = subprocess.run([BIN / "kiln-bench", "--compile-budget", "--rounds", "1"], capture_output=True, text=True, timeout=300)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        for name in ("Linear", "mlp", "encoder", "encoder, filled cache"):
+            self.assertRegex(result.stdout, rf"(?m)^{name}.* +[0-9.]+ ms +[0-9]+ ms +[0-9.]+ ms$")
+        self.assertRegex(result.stdout, r"(?m)^48 layers / 6 layers: [0-9.]+ ")
 
     def test_quantized_linear(self):
         arguments = ["--quantized-linear", "q4_k", "--sizes", "256", "40", "--seconds", "0.01"]

@@ -183,6 +183,56 @@ class EncodeTest(unittest.TestCase):
         self.assertIn(b"lines: 8 in ", result.stderr)
         self.assertIn(b"compiles: 1,", result.stderr)
 
+    def test_timing(self):
+        environment = {**os.environ, "KILN_CACHE_DIR": str(self.work / "cache")}
+        phases = self.good("--timing", text="a", env=environment).stderr.decode()
+        for name in ("trace", "context", "fuse", "outline", "lower", "machine code", "load and pack", "in all"):
+            self.assertRegex(phases, rf"(?m)^{name} +[0-9.]+ ms")
+        again = self.good("--timing", text="a", env=environment).stderr.decode()
+        self.assertNotIn("machine code", again)  # from the cache
+        self.assertRegex(again, r"(?m)^in all +[0-9.]+ ms")
+
+    def test_profile(self):
+        path = self.work / "trace.json"
+        environment = {**os.environ, "KILN_CACHE_DIR": str(self.work / "cache")}
+        self.good("--profile", path, "--threads", "2", "--batch", "2", text="\n".join(TEXTS), env=environment)
+        trace = json.loads(path.read_text())
+        self.assertEqual(trace["otherData"], {"droppedCalls": 0})
+        named = [event for event in trace["traceEvents"] if event["ph"] == "M"]
+        events = [event for event in trace["traceEvents"] if event["ph"] != "M"]
+        self.assertEqual({event["ph"] for event in events}, {"X"})
+        self.assertEqual({event["tid"] for event in named}, {event["tid"] for event in events})
+        by_category = {category: [e for e in events if e["cat"] == category] for category in ("phase", "call", "kernel", "tasks")}
+        self.assertEqual(sum(map(len, by_category.values())), len(events))
+        phases = {event["name"] for event in by_category["phase"]}
+        self.assertLessEqual({"load the tokenizer", "load the weights", "tokenise", "encode a batch", "pack the weights",
+                              "fuse", "lower", "machine code", "write the cache"}, phases)
+        # Events of a thread lie within each other or apart: what a viewer needs.
+        for thread in {event["tid"] for event in events}:
+            open_until = []
+            for event in sorted((e for e in events if e["tid"] == thread), key=lambda e: (e["ts"], -e["dur"])):
+                end = event["ts"] + event["dur"]
+                while open_until and open_until[-1] <= event["ts"] + 0.0005:
+                    open_until.pop()
+                if open_until:  # to the nanosecond, in which they were taken
+                    self.assertLessEqual(end, open_until[-1] + 0.0011, event)
+                open_until.append(end)
+        # Each call has its sizes, and its kernels lie in it with theirs.
+        batches = [e for e in by_category["phase"] if e["name"] == "encode a batch"]
+        calls = by_category["call"]
+        self.assertEqual(len(calls), len(batches))
+        self.assertEqual(sum(call["args"]["batch"] for call in calls), len(TEXTS))
+        for call in calls:
+            inside = [k for k in by_category["kernel"] if k["tid"] == call["tid"] and call["ts"] <= k["ts"] + 0.0005
+                      and k["ts"] + k["dur"] <= call["ts"] + call["dur"] + 0.0011]
+            names = " ".join(kernel["name"] for kernel in inside)
+            self.assertIn("linear", names)
+            self.assertIn("attention", names)
+            for kernel in inside:
+                self.assertRegex(kernel["args"]["types"], r"^\[[0-9, ]*\] \w+.* -> \[[0-9, ]*\] \w+")
+                self.assertGreaterEqual(kernel["args"]["GFLOP"], 0)
+        self.assertEqual(len(by_category["kernel"]) % len(calls), 0)
+
     # Mistakes
 
     def test_command_line(self):
@@ -192,6 +242,7 @@ class EncodeTest(unittest.TestCase):
         self.bad("--top", "3", says="--similar")
         self.bad("--dtype", "f16", says="--dtype")
         self.bad("--model", says="--model")
+        self.bad("--profile", self.work / "missing" / "trace.json", says="cannot write")
         help_text = encode("--help")
         self.assertEqual(help_text.returncode, 0)
         self.assertIn(b"--similar", help_text.stdout)
@@ -342,7 +393,8 @@ class RealModelTest(unittest.TestCase):
         result = encode("--model", REAL_MODEL, "--stats", "--output", "/dev/null", text="\n".join(lines))
         self.assertEqual(result.returncode, 0, result.stderr)
         (peak,) = [line for line in result.stderr.decode().splitlines() if line.startswith("peak memory")]
-        self.assertLess(float(peak.split()[2]), 400, peak)
+        # Packed weights take the place of those of the file; beside them there are the largest batch's activations.
+        self.assertLess(float(peak.split()[2]) * 2**20, 1.6 * (REAL_MODEL / "model.safetensors").stat().st_size, peak)
 
 
 if __name__ == "__main__":

@@ -42,7 +42,8 @@ Compiler oneInput(Model model, const io::SafetensorsFile &file, DType dtype, DTy
   return [=](int64_t rank) -> Program {
     auto compiled = std::make_shared<decltype(shared->compile(inputType(input, rank, last)))>(
         shared->compile(inputType(input, rank, last)));
-    return [=](const std::vector<Tensor> &x) { return (*compiled)(x.at(0)); };
+    return {[=](const std::vector<Tensor> &x) { return (*compiled)(x.at(0)); },
+            [=] { return compiled->stats(); }};
   };
 }
 
@@ -97,7 +98,8 @@ Compiler loadMinilm(const Path &path, DType dtype) {
     options.constraints = {type.shape[rank - 1].between(1, config.positions)};
     auto compiled = std::make_shared<decltype(encoder->compile(options, type, type))>(
         encoder->compile(options, type, type));
-    return [=](const std::vector<Tensor> &x) { return (*compiled)(x.at(0), x.at(1)); };
+    return {[=](const std::vector<Tensor> &x) { return (*compiled)(x.at(0), x.at(1)); },
+            [=] { return compiled->stats(); }};
   };
 }
 } // namespace

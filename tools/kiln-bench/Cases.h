@@ -11,7 +11,13 @@
 namespace kiln::tools {
 
 /// A compiled model: its inputs to its one output.
-using Program = std::function<Tensor(const std::vector<Tensor> &)>;
+struct Program {
+  std::function<Tensor(const std::vector<Tensor> &)> call;
+  std::function<CompileStats()> stats;
+
+  Tensor operator()(const std::vector<Tensor> &inputs) const { return call(inputs); }
+  explicit operator bool() const { return call != nullptr; }
+};
 
 /// One thing to measure.
 struct Case {

@@ -8,7 +8,9 @@
 // `kiln-bench --quantized-gather` measures lookups in packed tables by itself (QuantizedGather.h),
 // `kiln-bench --threads` what a second thread gives (Threads.h),
 // `kiln-bench --quantized-linear Q4_K` products with packed weights; with `--asked`
-// it answers lines for these, too (QuantizedLinear.h).
+// it answers lines for these, too (QuantizedLinear.h). `kiln-bench --report CASE` holds the kernels
+// of a case against the machine (Report.h), `kiln-bench --compile-budget` measures compiling
+// (CompileBudget.h).
 //
 //===----------------------------------------------------------------------===//
 
@@ -25,6 +27,7 @@
 #include "Cases.h"
 #include "QuantizedGather.h"
 #include "QuantizedLinear.h"
+#include "ReportCommand.h"
 #include "Threads.h"
 
 using namespace kiln;
@@ -127,8 +130,10 @@ int main(int argc, char **argv) {
   app.add_flag("--threads", threads, "Compare calls on one thread and on all");
   bool asked = false;
   app.add_flag("--asked", asked, "Measure when asked over standard input")->needs(linears);
+  ReportOptions report;
+  addReportOptions(app, report);
   app.add_option("CASE", name, "What to measure");
-  app.add_option("DTYPE", dtypeName, "f32 or bf16")->check(CLI::IsMember({"f32", "bf16"}));
+  app.add_option("DTYPE,--dtype", dtypeName, "f32 or bf16")->check(CLI::IsMember({"f32", "bf16"}));
   app.add_option("DATA_DIR", folder, "Folder of weights.safetensors and the inputs");
   try {
     app.parse(argc, argv);
@@ -157,9 +162,12 @@ int main(int argc, char **argv) {
         benchQuantizedLinear(*packing, sizes[0], sizes[1], seconds);
       return 0;
     }
+    const DType dtype = dtypeName == "bf16" ? DType::bfloat16 : DType::float32;
+    if (runReport(report, dtype))
+      return 0;
     if (folder.empty())
       throw CLI::RequiredError("CASE, DTYPE and DATA_DIR");
-    work(findCase(name), dtypeName == "bf16" ? DType::bfloat16 : DType::float32, folder, start);
+    work(findCase(name), dtype, folder, start);
     return 0;
   } catch (const CLI::CallForHelp &) {
     std::cout << app.help();

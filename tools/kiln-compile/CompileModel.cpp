@@ -18,6 +18,7 @@
 #include "runtime/ArtifactKey.h"
 #include "runtime/Buffer.h"
 #include "runtime/CompilerLibrary.h"
+#include "tools/common/PhaseTable.h"
 
 namespace kiln::tools {
 
@@ -82,6 +83,8 @@ void compileModel(const Options &options) {
     runtime::CompileResult result = runtime::compileGraph(graph, request);
     if (result.error != ErrorKind::none)
       throw CompileError(result.message);
+    if (options.timing)
+      fmt::print(stderr, "{}", phaseTable(result.timings));
     source.artifacts.push_back(std::move(result.artifact));
     keys.push_back(runtime::artifactKey(graphText, request));
   }

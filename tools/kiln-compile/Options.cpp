@@ -37,6 +37,7 @@ std::optional<int> parseOptions(int argc, char **argv, Options &options) {
       ->type_name("TARGET[,TARGET...]")
       ->delimiter(',')
       ->default_str("native");
+  app.add_flag("--timing", options.timing, "Print what compiling took, phase by phase");
   if (const auto code = parseArguments(app, argc, argv))
     return code;
   if (options.name.empty())

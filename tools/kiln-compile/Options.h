@@ -13,6 +13,7 @@ struct Options {
   std::string name;                              ///< What the object's functions begin with.
   std::string weights;                           ///< A safetensors file, or nothing.
   std::vector<std::string> targets = {"native"}; ///< One code for each in the object.
+  bool timing = false;                           ///< Print the phases to standard error.
 };
 
 /// Reads the command line into `options`. Returns the exit code if there is nothing more to do: 0

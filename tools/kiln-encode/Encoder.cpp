@@ -7,9 +7,12 @@
 #include <cmath>
 #include <cstdint>
 #include <filesystem>
+#include <future>
 
 #include <kiln/kiln.h>
 
+#include "runtime/Profile.h"
+#include "tools/common/ProcessTime.h"
 #include "tools/common/minilm/LoadEncoder.h"
 
 namespace kiln::tools {
@@ -27,8 +30,8 @@ private:
   Clock::time_point start = Clock::now();
 };
 
-Tokenizer loadTokenizer(const std::string &folder, double &seconds) {
-  Timer timer(seconds);
+Tokenizer loadTokenizer(const std::filesystem::path &folder) {
+  runtime::ProfileScope profile("load the tokenizer");
   return Tokenizer::load(folder);
 }
 
@@ -77,12 +80,18 @@ struct Encoder::Model {
   std::optional<Compiled> compiled; // Empty where the model is evaluated eagerly.
 };
 
-Encoder::Encoder(const Options &options)
-    : tokenizer(loadTokenizer(options.model, counts.loadSeconds)), batchLines(options.batch) {
+Encoder::Encoder(const Options &options) : batchLines(options.batch) {
   const std::filesystem::path folder = options.model;
+  // Reading the vocabulary takes as long as all the rest: at the same time.
+  auto reading = std::async(std::launch::async, loadTokenizer, folder);
   const BertConfig config = BertConfig::load(folder / "config.json");
   columns = static_cast<size_t>(config.hidden);
-  const TokenizerOptions &text = tokenizer.options();
+  loadModel(options, config);
+  {
+    Timer timer(counts.loadSeconds);
+    tokenizer = std::make_unique<const Tokenizer>(reading.get());
+  }
+  const TokenizerOptions &text = tokenizer->options();
   auto require = [&](size_t needed, int64_t offered, const char *what) {
     if (needed > static_cast<size_t>(offered))
       throw ValueError("[model] " + folder.string() + ": the tokenizer makes " +
@@ -91,10 +100,15 @@ Encoder::Encoder(const Options &options)
   };
   require(text.vocabularySize, config.vocabulary, "ids");
   require(text.maxTokens, config.positions, "positions");
+  counts.readySeconds = sinceProcessStart();
+}
 
+void Encoder::loadModel(const Options &options, const BertConfig &config) {
+  const std::filesystem::path file = std::filesystem::path(options.model) / "model.safetensors";
   {
     Timer timer(counts.loadSeconds);
-    model.reset(new Model{loadEncoder(folder / "model.safetensors", config, options.dtype), {}});
+    runtime::ProfileScope profile("load the weights");
+    model.reset(new Model{loadEncoder(file, config, options.dtype), {}});
   }
   if (options.eager) {
     counts.cache = "eager";
@@ -111,11 +125,17 @@ Encoder::Encoder(const Options &options)
 
 Encoder::~Encoder() = default;
 
+CompileStats Encoder::compileStats() const {
+  return model->compiled ? model->compiled->stats() : CompileStats();
+}
+
 void Encoder::encode(std::span<Encoded> lines, const std::function<void(size_t)> &afterBatch) {
   {
     Timer timer(counts.tokeniseSeconds);
+    runtime::ProfileScope profile("tokenise");
+    profile.note("lines", std::to_string(lines.size()));
     for (Encoded &line : lines)
-      line.ids = tokenizer.encode(line.text);
+      line.ids = tokenizer->encode(line.text);
   }
   std::vector<Encoded *> order;
   for (Encoded &line : lines)
@@ -137,7 +157,7 @@ void Encoder::encode(std::span<Encoded> lines, const std::function<void(size_t)>
 
 void Encoder::encodeBatch(std::span<Encoded *const> batch) {
   const size_t length = batch.front()->ids.size(); // The longest.
-  std::vector<int64_t> ids(batch.size() * length, tokenizer.options().padId);
+  std::vector<int64_t> ids(batch.size() * length, tokenizer->options().padId);
   std::vector<int64_t> mask(batch.size() * length, 0);
   for (size_t row = 0; row < batch.size(); ++row) {
     const auto &line = batch[row]->ids;
@@ -150,6 +170,9 @@ void Encoder::encodeBatch(std::span<Encoded *const> batch) {
   ++counts.batches;
 
   Timer timer(counts.runSeconds);
+  runtime::ProfileScope profile("encode a batch");
+  profile.note("lines", std::to_string(batch.size()));
+  profile.note("tokens", std::to_string(length));
   const Shape shape{batch.size(), length};
   const Tensor idTensor = Tensor::fromData(ids, shape), maskTensor = Tensor::fromData(mask, shape);
   const Tensor result = model->compiled ? (*model->compiled)(idTensor, maskTensor)

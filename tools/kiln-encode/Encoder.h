@@ -6,8 +6,11 @@
 #include <span>
 #include <string>
 
+#include <kiln/Compile.h>
+
 #include "EmbeddingWriter.h"
 #include "Options.h"
+#include "tools/common/minilm/BertConfig.h"
 #include "tools/common/text/Tokenizer.h"
 
 namespace kiln::tools {
@@ -16,10 +19,11 @@ namespace kiln::tools {
 struct EncoderStats {
   size_t lines = 0, batches = 0;
   size_t tokens = 0, paddedTokens = 0; ///< Without and with what fills up the shorter lines.
-  double loadSeconds = 0;              ///< Of the tokenizer and the weights.
+  double loadSeconds = 0;              ///< Of the weights, and waiting for the tokenizer.
   double traceSeconds = 0, compileSeconds = 0, prepareSeconds = 0; ///< Of compiling the model.
   size_t kernels = 0;
-  std::string cache; ///< Where the code came from: "none", "memory", "disk".
+  std::string cache;       ///< Where the code came from: "none", "memory", "disk".
+  double readySeconds = 0; ///< From the start of the process until the first text could be encoded.
   double tokeniseSeconds = 0, runSeconds = 0;
 };
 
@@ -41,13 +45,17 @@ public:
   void encode(std::span<Encoded> lines, const std::function<void(size_t)> &afterBatch);
 
   const EncoderStats &stats() const { return counts; }
+  /// How the model was compiled; nothing where it is evaluated eagerly.
+  CompileStats compileStats() const;
 
 private:
   void encodeBatch(std::span<Encoded *const> batch);
 
+  void loadModel(const Options &options, const BertConfig &config);
+
   struct Model;
-  EncoderStats counts; // First: loading the others is timed.
-  Tokenizer tokenizer;
+  EncoderStats counts;
+  std::unique_ptr<const Tokenizer> tokenizer;
   std::unique_ptr<Model> model;
   size_t batchLines;
   size_t columns;

@@ -60,6 +60,12 @@ std::optional<int> parseOptions(int argc, char **argv, Options &options) {
       "--eager", options.eager,
       "Evaluate the model operation by operation as written, to compare with compiled code");
   app.add_flag("--stats", options.stats, "Print counts, times and memory to standard error");
+  app.add_flag("--timing", options.timing,
+               "Print the phases of compiling the model to standard error");
+  app.add_option("--profile", options.profile,
+                 "Write to FILE what the time was spent on, down to the kernels of each call, for "
+                 "ui.perfetto.dev or chrome://tracing")
+      ->type_name("FILE");
 
   if (const auto code = parseArguments(app, argc, argv))
     return code;

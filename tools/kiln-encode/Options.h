@@ -23,6 +23,8 @@ struct Options {
   DType dtype = DType::float32;
   bool eager = false;
   bool stats = false;
+  bool timing = false;
+  std::string profile; ///< The file; empty: none.
 };
 
 /// Reads the command line into `options`. Returns the exit code if there is nothing more to do: 0

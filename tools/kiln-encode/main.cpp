@@ -14,7 +14,10 @@
 #include "LineReader.h"
 #include "Nearest.h"
 #include "Progress.h"
+#include "runtime/Profile.h"
+#include "tools/common/ChromeTrace.h"
 #include "tools/common/Interrupt.h"
+#include "tools/common/PhaseTable.h"
 #include "tools/common/text/Utf8.h"
 
 using namespace kiln::tools;
@@ -39,7 +42,7 @@ bool readWindow(LineReader &reader, std::vector<Encoded> &window) {
   return !window.empty();
 }
 
-void printStats(const Encoder &encoder) {
+void printStats(const Encoder &encoder, uintmax_t fileBytes) {
   const EncoderStats &s = encoder.stats();
   const auto runtime = kiln::runtimeStats();
   rusage usage{};
@@ -50,11 +53,15 @@ void printStats(const Encoder &encoder) {
              "load: {:.3f} s, trace: {:.3f} s, compile: {:.3f} s, prepare: {:.3f} s, {} kernels, "
              "cache: {}\n",
              s.loadSeconds, s.traceSeconds, s.compileSeconds, s.prepareSeconds, s.kernels, s.cache);
+  fmt::print(stderr, "ready to encode {:.3f} s after the start of the process\n", s.readySeconds);
   fmt::print(stderr, "tokenise: {:.3f} s, run: {:.3f} s, {:.0f} lines/s\n", s.tokeniseSeconds,
              s.runSeconds, s.lines / std::max(s.tokeniseSeconds + s.runSeconds, 1e-9));
   fmt::print(stderr, "compiles: {}, from memory: {}, from disk: {}\n", runtime.compiles,
              runtime.memoryHits, runtime.diskHits);
-  fmt::print(stderr, "peak memory: {:.0f} MB\n", usage.ru_maxrss / 1024.0); // ru_maxrss is in KiB.
+  // ru_maxrss is in KiB.
+  fmt::print(stderr, "peak memory: {:.0f} MB, {:.2f} of the file of weights\n",
+             usage.ru_maxrss / 1024.0,
+             static_cast<double>(usage.ru_maxrss) * 1024 / static_cast<double>(fileBytes));
 }
 
 void run(const Options &options) {
@@ -106,7 +113,10 @@ void run(const Options &options) {
     fmt::print(stderr, "kiln-encode: replaced {} invalid UTF-8 sequences by U+FFFD, in {} lines\n",
                reader.replacedSequences(), reader.repairedLines());
   if (options.stats)
-    printStats(encoder);
+    printStats(encoder, std::filesystem::file_size(std::filesystem::path(options.model) /
+                                                   "model.safetensors"));
+  if (options.timing)
+    fmt::print(stderr, "{}", phaseTable(encoder.compileStats()));
 }
 } // namespace
 
@@ -119,7 +129,11 @@ int main(int argc, char **argv) {
     if (options.threads)
       kiln::setThreadCount(options.threads);
     catchSignals();
+    if (!options.profile.empty())
+      kiln::runtime::Profiler::start();
     run(options);
+    if (!options.profile.empty())
+      writeChromeTrace(options.profile, kiln::runtime::Profiler::stop());
     return 0;
   } catch (const std::bad_alloc &) {
     failure = "out of memory";

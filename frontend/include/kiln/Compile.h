@@ -71,6 +71,8 @@ struct CompileStats {
   double traceSeconds = 0;
   double compileSeconds = 0; // 0 on a hit of the cache
   double loadSeconds = 0;    // making the artifact callable, packing weights included
+  /// What made up compileSeconds: reading the cache and waiting for others apart.
+  std::vector<PhaseTime> phases;
   KernelNames kernels;
   int64_t subgraphs = 0;     // definitions of subgraphs: what differs in more than its operands
   int64_t subgraphCalls = 0; // calls of them

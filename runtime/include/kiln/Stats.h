@@ -3,6 +3,7 @@
 #include "kiln/Device.h"
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -34,5 +35,12 @@ struct RuntimeStats {
 };
 
 RuntimeStats runtimeStats();
+
+/// A phase of compiling, and how long it took.
+struct PhaseTime {
+  std::string name;
+  double seconds = 0;
+  int64_t beginNs = 0; // nanoseconds of std::chrono::steady_clock
+};
 
 } // namespace kiln

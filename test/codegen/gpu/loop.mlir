@@ -3,7 +3,8 @@
 // RUN: kiln-opt %s --kiln-gpu-pipeline=chip=sm_80 --kiln-to-ptx -o /dev/null | FileCheck %s
 // RUN: kiln-opt %s --kiln-gpu-pipeline=chip=sm_80 -o - | FileCheck %s --check-prefix=ARTIFACT
 
-// ARTIFACT: kiln.artifact = {chip = "sm_80", device_functions = [
+// ARTIFACT: kiln.artifact = {chip = "sm_80",
+// ARTIFACT-SAME: device_functions = [
 // ARTIFACT-SAME: {name = "add_gelu", parameters = 7 : i64, shared = 0 : i64, threads = 256 : i64}
 // ARTIFACT-SAME: index_sites = {{\[}}[{{.*}}"net.cpp:3"]]
 // ARTIFACT: gpu.module @kernels

@@ -59,7 +59,7 @@ inline llvm::Expected<codegen::FlatImage> compileImage(mlir::ModuleOp module,
   auto object = codegen::emitObject(module, target, options);
   if (!object)
     return object.takeError();
-  return codegen::makeFlatImage(*object, options.entry);
+  return codegen::makeFlatImage({std::move(*object)}, options.entry);
 }
 
 } // namespace kiln::test

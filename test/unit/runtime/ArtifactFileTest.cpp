@@ -34,6 +34,10 @@ Artifact sampleArtifact() {
   artifact.scratchPerThread = 4096;
   artifact.indexSites = {{"[gather] indices [batch, seq] i64", "net.cpp:42"}};
   artifact.kernels = {"linear_0", "attention_1"};
+  artifact.costs = {
+      {Dim("batch") * 768, 2048, Dim("batch") * 512, DType::bfloat16, "[batch, 8] bf16 -> [batch]"},
+      {Dim("batch") * Dim("seq"), 0, 64, DType::float32, ""}};
+  artifact.launches = {0, 1, 0};
   for (int i = 0; i < 300; ++i)
     artifact.code.push_back(std::byte(i));
   artifact.entryOffset = 16;
@@ -68,6 +72,8 @@ void expectEqual(const Artifact &a, const Artifact &b) {
     EXPECT_EQ(a.indexSites[i].location, b.indexSites[i].location);
   }
   EXPECT_EQ(a.kernels, b.kernels);
+  EXPECT_EQ(a.costs, b.costs);
+  EXPECT_EQ(a.launches, b.launches);
   EXPECT_EQ(a.entryOffset, b.entryOffset);
   EXPECT_EQ(a.code, b.code);
 }
@@ -155,7 +161,7 @@ TEST(ArtifactFile, ErrorsNameTheField) {
   };
   EXPECT_EQ(failure({}), "artifact: header: the file has only 0 bytes");
   EXPECT_EQ(changed(0, 0), "artifact: magic: this is no artifact");
-  EXPECT_EQ(changed(8, 7), "artifact: formatVersion: 7, this program reads 3");
+  EXPECT_EQ(changed(8, 7), "artifact: formatVersion: 7, this program reads 4");
   EXPECT_EQ(changed(12, 9),
             "artifact: abiVersion: 9, this program runs " + std::to_string(KILN_ABI_VERSION));
   EXPECT_THAT(changed(24, 1u << 30), testing::StartsWith("artifact: metadataBytes: "));

@@ -21,8 +21,10 @@ using nlohmann::json;
 
 void requireType(const std::filesystem::path &file, const json &object, const char *key,
                  const std::string &type) {
-  const auto &part = member<json>(file, object, key);
-  const auto found = part.is_object() ? part.value("type", std::string()) : std::string("null");
+  const auto part = object.find(key); // not a copy: the model holds the vocabulary
+  if (part == object.end())
+    refuse(file, std::string("\"") + key + "\" is missing");
+  const auto found = part->is_object() ? part->value("type", std::string()) : std::string("null");
   if (found != type)
     refuse(file, std::string(key) + " is " + found + "; only " + type + " is supported");
 }
