@@ -147,6 +147,12 @@ class CompileTest(unittest.TestCase):
             self.assertIn("index 4 at position 1 is out of range [0, 4)", bad.stderr)
             self.assertIn(f"(at net.mlir:{line_of('kiln.gather')})", bad.stderr)
 
+    def test_timing(self):
+        result = run(BIN / "kiln-compile", self.write(MODEL), "-o", self.work / "net.o", "--weights", self.weights, "--timing")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        for phase in ("fuse", "lower", "machine code", "in all"):
+            self.assertRegex(result.stderr, rf"(?m)^{phase} +[0-9.]+ ms")
+
     def test_several_targets_share_what_they_read_alike(self):
         self.compile("--weights", self.weights, "--target", "x86-64-v2,x86-64-v3", "--target", "native", "--target", "avx2")
         header = (self.work / "net.h").read_text()
