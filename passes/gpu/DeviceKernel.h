@@ -56,7 +56,12 @@ int64_t chooseDeviceLanes(Kernel &kernel, const Dim &columns, bool flat);
 mlir::LogicalResult emitDeviceLoop(ModuleLowering &lowering, Kernel &kernel);      // LoopKernel.cpp
 mlir::LogicalResult emitDeviceRows(ModuleLowering &lowering, Kernel &kernel);      // RowKernel.cpp
 mlir::LogicalResult emitDeviceAttention(ModuleLowering &lowering, Kernel &kernel); // Attention.cpp
-mlir::LogicalResult emitDeviceLinear(ModuleLowering &lowering, Kernel &kernel);    // Linear.cpp
+mlir::LogicalResult emitDeviceMatmul(ModuleLowering &lowering, Kernel &kernel);    // Matmul.cpp
+mlir::LogicalResult emitDeviceCumsum(ModuleLowering &lowering, Kernel &kernel); // ElementKernel.cpp
+mlir::LogicalResult emitDeviceArgsort(ModuleLowering &lowering, Kernel &kernel);
+mlir::LogicalResult emitDeviceScatter(ModuleLowering &lowering, Kernel &kernel);
+void emitPlainMatmul(ModuleLowering &lowering, Kernel &kernel);
+mlir::LogicalResult emitDeviceLinear(ModuleLowering &lowering, Kernel &kernel); // Linear.cpp
 
 /// The emitter for an anchor on an accelerator; null if there is none.
 KernelEmitter findDeviceEmitter(mlir::Operation *anchor);

@@ -1,0 +1,134 @@
+/// Products of two tensors neither of which is a weight, over batch dims: a block makes a tile of
+/// one matrix (ProductTile.h). Operands may be anything that ElementEmitter computes; behind the
+/// product, elementwise operations of the result's shape (KernelForms.h).
+#include "ir/KilnDialect.h"
+#include "passes/cpu/KernelForms.h"
+#include "passes/gpu/DeviceOps.h"
+#include "passes/gpu/RowAnchor.h"
+#include "passes/gpu/TensorOps.h"
+#include "passes/gpu/TileOperands.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
+using namespace mlir;
+
+namespace kiln::passes {
+namespace {
+
+constexpr TileShape shape{64, 64, 2, 2};
+
+class MatmulKernel {
+public:
+  MatmulKernel(ModuleLowering &lowering, Kernel &kernel)
+      : lowering(lowering), kernel(kernel), op(cast<ir::MatmulOp>(kernel.anchor)),
+        type(ElementEmitter::typeOf(op.getResult())), x(ElementEmitter::typeOf(op.getX())),
+        y(ElementEmitter::typeOf(op.getY())), batch(type.shape.begin(), type.shape.end() - 2),
+        rows(type.shape[-2]), columns(type.shape[-1]), depth(x.shape[-1]),
+        dtype(x.dtype == y.dtype ? x.dtype : DType::float32) {}
+
+  void emit() {
+    checks = indexChecks(lowering, kernel.body());
+    ProductTile tile(dtype, shape);
+    DeviceLaunch launch;
+    launch.threads = shape.threads();
+    launch.sharedBytes = std::max(tile.stageBytes(), tile.resultBytes());
+    launch.lanes = columns / Dim(4) * Dim(4) == columns ? 4 : 1;
+    launch.extras = {IntegerType::get(lowering.module.getContext(), 64)};
+    DeviceBody body = startDeviceBody(lowering, kernel, "", launch);
+    FunctionEmitter &f = body.f;
+    emitDeviceChecks(f, kernel.body(), checks, emitGlobalThread(f, launch.threads),
+                     emitGlobalThreads(f, launch.threads));
+    auto tiles = [](const Dim &size, int64_t of) { return (size + Dim(of - 1)) / Dim(of); };
+    SmallVector<Dim> blocks(batch.begin(), batch.end());
+    blocks.push_back(tiles(columns, shape.columns));
+    blocks.push_back(tiles(rows, shape.rows)); // neighbours share columns
+    Value block = device::blockId(f, device::Axis::x);
+    // The same for all threads of a block, so that all of them meet at its barriers.
+    f.ifThen(f.lessThan(block, f.extras[0]),
+             [&] { emitBlock(f, tile, emitRowCoords(f, blocks, block)); });
+    finishDeviceBody(f, kernel);
+    emitRowLauncher(lowering, kernel, body.number, checks, blocks, /*rowsPerBlock=*/1);
+  }
+
+private:
+  /// An element, or a vector along `laneAxis` (-1 or -2), of an operand of `from`.
+  Value read(FunctionEmitter &f, Value tensor, ArrayRef<Value> matrix, Value row, Value column,
+             int64_t laneAxis) {
+    TensorType from = ElementEmitter::typeOf(tensor);
+    std::vector<Dim> full(batch.begin(), batch.end());
+    full.insert(full.end(), from.shape.end() - 2, from.shape.end());
+    Coords at;
+    at.index.append(matrix.begin(), matrix.end());
+    at.index.append({row, column});
+    if (f.lanes() > 1)
+      at.laneAxis = static_cast<int64_t>(at.index.size()) + laneAxis;
+    ElementEmitter elements(f);
+    elements.provideArguments(kernel.body());
+    return elements.emit(tensor, broadcastCoords(f, from, {from.dtype, Shape(full)}, at));
+  }
+
+  void emitBlock(FunctionEmitter &f, const ProductTile &tile, ArrayRef<Value> at) {
+    SmallVector<Value> matrix(at.drop_back(2));
+    Value firstColumn = f.mul(at[at.size() - 2], shape.columns);
+    Value firstRow = f.mul(at.back(), shape.rows);
+    Value thread = device::threadId(f), shared = device::dynamicShared(f);
+    TileOperand a =
+        computedRows(f, x.dtype, dtype, depth, firstRow, f.dimValue(rows),
+                     [&](Value row, Value k) { return read(f, op.getX(), matrix, row, k, -1); });
+    TileOperand b = computedRows(
+        f, y.dtype, dtype, depth, firstColumn, f.dimValue(columns),
+        [&](Value column, Value k) { return read(f, op.getY(), matrix, k, column, -2); });
+    SmallVector<Value> sums = tile.emit(f, thread, shared, a, b, f.dimValue(depth));
+    tile.store(f, thread, sums, shared);
+    device::barrier(f);
+
+    SmallVector<Value> outputs = outputBuffers(f, kernel);
+    const int64_t vectors = shape.columns / f.lanes();
+    f.loop(thread, f.constant(shape.rows * vectors), f.constant(shape.threads()), [&](Value item) {
+      Value row = f.div(item, f.constant(vectors));
+      Value column = f.mul(f.rem(item, f.constant(vectors)), f.lanes());
+      Coords place;
+      place.index = matrix;
+      place.index.append({f.add(firstRow, row), f.add(firstColumn, column)});
+      if (f.lanes() > 1)
+        place.laneAxis = type.rank() - 1;
+      Value inside =
+          arith::AndIOp::create(f.b, f.lessThan(place.index[matrix.size()], f.dimValue(rows)),
+                                f.lessThan(place.index.back(), f.dimValue(columns)));
+      f.ifThen(inside, [&] {
+        Value from = f.mul(f.add(f.mul(row, tile.resultStride()), column), 4);
+        Type loaded = f.lanes() > 1 ? Type(f.vec(f.f32())) : f.f32();
+        Value value = roundTo(f, f.load(loaded, device::sharedOffset(f, shared, from)), type.dtype);
+        ElementEmitter elements(f);
+        elements.provideArguments(kernel.body());
+        elements.provide(op.getResult(), [=](const Coords &) { return value; });
+        storeResults(f, elements, kernel, outputs, place);
+      });
+    });
+  }
+
+  ModuleLowering &lowering;
+  Kernel &kernel;
+  ir::MatmulOp op;
+  TensorType type, x, y;
+  std::vector<Dim> batch;
+  Dim rows, columns, depth;
+  DType dtype;
+  SmallVector<IndexCheck> checks;
+};
+
+} // namespace
+
+LogicalResult emitDeviceMatmul(ModuleLowering &lowering, Kernel &kernel) {
+  auto error = [&] { return kernel.anchor->emitOpError(); };
+  if (failed(checkElementwiseBehind(kernel.body(), kernel.anchor, error)))
+    return failure();
+  DType dtype = ElementEmitter::typeOf(kernel.anchor->getResult(0)).dtype;
+  if (isFloat(dtype) && dtype != DType::float64)
+    MatmulKernel(lowering, kernel).emit();
+  else
+    emitPlainMatmul(lowering, kernel);
+  return success();
+}
+
+} // namespace kiln::passes
