@@ -57,6 +57,10 @@ private:
   uint64_t state;
 };
 
+/// A mutator for text: puts words, numbers, quoted strings and lines of it in other places, and
+/// numbers that are at a limit in the place of others. Returns the new size.
+std::size_t mutateText(uint8_t *data, std::size_t size, std::size_t maxSize, Draw &draw);
+
 } // namespace kiln::fuzz
 
 /// libFuzzer's own mutation, for targets that mutate a part.

@@ -195,6 +195,25 @@ TEST_F(TokenizerLoadTest, IdsBeyondTheVocabularyAreRefused) {
             std::string::npos);
 }
 
+TEST_F(TokenizerLoadTest, ValuesOfOtherTypesAreRefused) {
+  const auto whole = root;
+  auto change = [&](const char *path, nlohmann::json value) {
+    root = whole;
+    root[nlohmann::json::json_pointer(path)] = std::move(value);
+    return failure();
+  };
+  for (const nlohmann::json &value : {nlohmann::json(2.5e44), nlohmann::json("2"),
+                                      nlohmann::json(nullptr), nlohmann::json::array()})
+    EXPECT_NE(change("/post_processor/special_tokens/[CLS]/ids/0", value).find("is not one id"),
+              std::string::npos)
+        << value;
+  for (const char *part : {"model", "normalizer", "pre_tokenizer", "post_processor"}) {
+    std::string type = "/" + std::string(part) + "/type";
+    EXPECT_NE(change(type.c_str(), 5).find("\"type\" is not of the expected type"),
+              std::string::npos);
+  }
+}
+
 TEST_F(TokenizerLoadTest, DeepNestingIsRefused) {
   constexpr int depth = 200'000; // more than a stack holds
   load();

@@ -24,7 +24,8 @@ void requireType(const std::filesystem::path &file, const json &object, const ch
   const auto part = object.find(key); // not a copy: the model holds the vocabulary
   if (part == object.end())
     refuse(file, std::string("\"") + key + "\" is missing");
-  const auto found = part->is_object() ? part->value("type", std::string()) : std::string("null");
+  const auto found =
+      part->is_object() ? member<std::string>(file, *part, "type") : std::string("null");
   if (found != type)
     refuse(file, std::string(key) + " is " + found + "; only " + type + " is supported");
 }
@@ -65,10 +66,10 @@ void readTemplate(const std::filesystem::path &file, const json &root, Tokenizer
   auto id = [&](const json &piece) {
     const auto name = member<std::string>(file, piece["SpecialToken"], "id");
     const json token = member<json>(file, member<json>(file, processor, "special_tokens"), name);
-    const auto ids = member<std::vector<int64_t>>(file, token, "ids");
-    if (ids.size() != 1)
+    const auto ids = member<json::array_t>(file, token, "ids");
+    if (ids.size() != 1 || !ids[0].is_number_integer())
       refuse(file, "special token " + name + " is not one id");
-    return ids[0];
+    return ids[0].get<int64_t>();
   };
   out.startId = id(single[0]);
   out.endId = id(single[2]);
