@@ -85,7 +85,8 @@ void compileOnce(const ReportOptions &options, DType dtype) {
   const auto start = std::chrono::steady_clock::now();
   const Program program = compile(chosen.usualRank);
   const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
-  std::cout << fmt::format(R"({{"compile_s": {:.6f}, "cache": "{}"}})", spent.count(),
+  std::cout << fmt::format(R"({{"compile_s": {:.6f}, "load_s": {:.6f}, "cache": "{}"}})",
+                           spent.count(), program.stats().loadSeconds,
                            name(program.stats().cacheHit))
             << std::endl;
   if (options.timing)

@@ -111,7 +111,7 @@ std::string rooflineSvg(const Report &report, const Machine &machine, const std:
     picture.line(picture.x(from), picture.y(from * speed), picture.x(to), picture.y(to * speed),
                  "stroke=\"#36c\" stroke-width=\"1.5\"");
     // One below the other: roofs of caches are close.
-    const double label = from * std::pow(to / from, 0.7 - 0.2 * static_cast<double>(drawn++));
+    const double label = from * std::pow(to / from, 0.75 - 0.15 * static_cast<double>(drawn++));
     picture.text(picture.x(label) - 6, picture.y(label * speed), "end",
                  fmt::format("{} {:.0f} GB/s", roof.name, speed));
   }
