@@ -6,6 +6,7 @@ import math
 import os
 import pathlib
 import random
+import re
 import shutil
 import struct
 import subprocess
@@ -175,6 +176,26 @@ class BenchTest(unittest.TestCase):
         names = " ".join(row[4] for row in rows)
         self.assertIn("attention", names)
         self.assertEqual({row[0] for row in rows if "attention" in row[4]}, {2})
+
+    def test_fusions(self):
+        model = TinyModel(hidden=24, heads=12)
+        model.write(self.folder)
+        result = subprocess.run([BIN / "kiln-bench", "--fusions", self.folder / "model.safetensors", "--batch", "2", "5", "--seconds", "0.1"],
+                                capture_output=True, text=True, timeout=300)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        lines = re.findall(r"(?m)^(.*?) +([0-9]+) kernels +([0-9.]+) MB of weights +([0-9.]+) MB between", result.stdout)
+        self.assertEqual(len(lines), 8, result.stdout)
+        kernels = {name: int(count) for name, count, _, _ in lines}
+        for name, count in kernels.items():
+            self.assertLessEqual(kernels["all fusions"], count, name)
+            self.assertGreaterEqual(kernels["none"], count, name)
+        self.assertGreater(kernels["without kiln-fuse-epilogue"], kernels["all fusions"])
+
+    def test_threads(self):
+        result = subprocess.run([BIN / "kiln-bench", "--threads", "--seconds", "0.02"], capture_output=True, text=True, timeout=300)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual(len(re.findall(r"(?m)us on 1 thread, .* times as fast$", result.stdout)), 8, result.stdout)
+        self.assertEqual(len(re.findall(r"(?m)^two models .* for a call of each", result.stdout)), 2, result.stdout)
 
     def test_report_of_what_is_none(self):
         for arguments, says in ((["--report", "none"], "minilm"), (["--report", "linear", "--layers", "3"], "INxOUT"),

@@ -6,6 +6,7 @@
 //                                        {"median_us": m, "min_us": m, "calls": n}
 //   {"shape": [8, 128], "save": "PATH"}  writes the result, "out", to PATH: {"saved": true}
 // `kiln-bench --quantized-gather` measures lookups in packed tables by itself (QuantizedGather.h),
+// `kiln-bench --fusions FILE` what each fusion saves (Fusions.h),
 // `kiln-bench --threads` what a second thread gives (Threads.h),
 // `kiln-bench --quantized-linear Q4_K` products with packed weights; with `--asked`
 // it answers lines for these, too (QuantizedLinear.h). `kiln-bench --report CASE` holds the kernels
@@ -25,6 +26,7 @@
 #include <nlohmann/json.hpp>
 
 #include "Cases.h"
+#include "Fusions.h"
 #include "QuantizedGather.h"
 #include "QuantizedLinear.h"
 #include "ReportCommand.h"
@@ -128,6 +130,15 @@ int main(int argc, char **argv) {
       ->capture_default_str();
   bool threads = false;
   app.add_flag("--threads", threads, "Compare calls on one thread and on all");
+  std::string encoder;
+  std::vector<int64_t> batch{8, 128};
+  auto *fusions = app.add_option("--fusions", encoder,
+                                 "Compare a sentence encoder with and without each fusion");
+  fusions->type_name("FILE.safetensors");
+  app.add_option("--batch", batch, "Its texts and their tokens")
+      ->expected(2)
+      ->needs(fusions)
+      ->capture_default_str();
   bool asked = false;
   app.add_flag("--asked", asked, "Measure when asked over standard input")->needs(linears);
   ReportOptions report;
@@ -144,6 +155,10 @@ int main(int argc, char **argv) {
     }
     if (!std::getenv("KILN_NUM_THREADS"))
       setThreadCount(2); // What all workers of the comparison have.
+    if (!encoder.empty()) {
+      benchFusions(encoder, batch[0], batch[1], seconds);
+      return 0;
+    }
     if (threads) {
       benchThreads(seconds);
       return 0;
