@@ -11,6 +11,7 @@
 #include "runtime/CompilerLibrary.h"
 #include "runtime/Profile.h"
 #include "runtime/ThreadPool.h"
+#include "runtime/cuda/Gpu.h"
 
 #include <algorithm>
 #include <chrono>
@@ -278,6 +279,9 @@ compileRecorded(const std::vector<std::shared_ptr<Node>> &arguments,
   state->request.dumpDir = options.dumpDir;
   state->request.ranks =
       recorded.devices ? static_cast<int64_t>(recorded.devices->size()) : int64_t{1};
+  runtime::cuda::requestFor(recorded.devices ? recorded.devices->front()
+                                             : results.front()->type().device,
+                            state->request);
   state->numArguments = arguments.size();
   state->mostThreads = options.threads;
   state->numResults = results.size();

@@ -7,6 +7,7 @@
 #include "frontend/Transfer.h"
 #include "frontend/Varying.h"
 #include "runtime/Executable.h"
+#include "runtime/cuda/Gpu.h"
 
 #include <algorithm>
 #include <condition_variable>
@@ -133,6 +134,8 @@ static void runGraph(PendingGraph &pending, std::string_view operation,
     if (!pending.outputs.empty()) {
       runtime::CompileRequest request;
       request.ranks = devices ? static_cast<int64_t>(devices->size()) : 1;
+      runtime::cuda::requestFor(devices ? devices->front() : pending.nodes.front()->type().device,
+                                request);
       auto executable = compilePending(pending, request).executable;
       if (devices) {
         results = runRanks(std::move(executable), *devices, pending.leaves);

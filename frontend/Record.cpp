@@ -85,9 +85,8 @@ viewOf(std::string_view op, const std::vector<std::shared_ptr<Node>> &operands,
   int64_t numBytes = type.shape.numElements().value() * elementBytes;
   if (numBytes == 0) // its offset may lie behind the end
     return runtime::Buffer::allocate(0, type.device);
-  return runtime::Buffer::foreign(
-      whole->data() + offset * elementBytes, static_cast<std::size_t>(numBytes), [whole] {},
-      type.device);
+  return runtime::Buffer::partOf(whole, static_cast<std::size_t>(offset * elementBytes),
+                                 static_cast<std::size_t>(numBytes));
 }
 
 Tensor Call::record(std::string_view op, const std::vector<Tensor> &operands,

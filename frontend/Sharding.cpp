@@ -317,7 +317,7 @@ runtime::TensorValue resultOn(Device device, const Devices &devices,
   runtime::TensorValue value = results[rank][output];
   value.type.device = device;
   if (value.buffer->device() != device)
-    value.buffer = runtime::Buffer::copyOf(value.buffer->bytes(), device);
+    value.buffer = runtime::Buffer::copyOf(*value.buffer, device);
   return value;
 }
 

@@ -12,10 +12,13 @@ std::shared_ptr<const runtime::Buffer> copyTo(const runtime::Buffer &buffer, Dev
                                               std::string_view operation,
                                               const std::source_location &where) {
   checkDevice(device, operation, where);
-  if (!device.isCPU() || !buffer.device().isCPU())
-    throw DeviceError(fmt::format("[{}] cannot copy from {} to {}{}", operation,
-                                  buffer.device().str(), device.str(), atLocation(where)));
-  return runtime::Buffer::copyOf(buffer.bytes(), device);
+  try {
+    return runtime::Buffer::copyOf(buffer, device);
+  } catch (const DeviceError &error) {
+    throw DeviceError(fmt::format("[{}] cannot copy from {} to {}: {}{}", operation,
+                                  buffer.device().str(), device.str(), error.what(),
+                                  atLocation(where)));
+  }
 }
 
 Tensor lazilyOn(const Call &call, const Tensor &x, Device device) {

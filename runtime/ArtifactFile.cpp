@@ -6,6 +6,7 @@
 #include "runtime/Executable.h"
 
 #include <bit>
+#include <cctype>
 #include <cstring>
 
 #include <fmt/format.h>
@@ -32,6 +33,8 @@ constexpr std::size_t checksumOffset = offsetof(Header, checksumHigh);
 /// A longer text of a dim would be nothing that a program wrote.
 constexpr std::size_t maxDimChars = 4096;
 constexpr uint32_t maxRank = 64;
+/// Of CUDA: threads of a block, bytes of its shared memory on any device so far, of parameters.
+constexpr int64_t maxBlockThreads = 1024, maxSharedBytes = 232448, maxParameters = 4096 / 8;
 /// More devices than a machine has.
 constexpr int64_t maxRanks = 1024;
 
@@ -52,6 +55,10 @@ public:
     number(static_cast<uint32_t>(text.size()));
     auto *raw = reinterpret_cast<const std::byte *>(text.data());
     bytes.insert(bytes.end(), raw, raw + text.size());
+  }
+  void blob(std::span<const std::byte> contents) {
+    number(static_cast<uint32_t>(contents.size()));
+    bytes.insert(bytes.end(), contents.begin(), contents.end());
   }
   template <class List, class Each> void list(const List &items, Each each) {
     number(static_cast<uint32_t>(items.size()));
@@ -91,6 +98,10 @@ public:
   std::string string(std::string_view field) {
     std::span<const std::byte> text = take(number<uint32_t>(field), field);
     return {reinterpret_cast<const char *>(text.data()), text.size()};
+  }
+  std::vector<std::byte> blob(std::string_view field) {
+    std::span<const std::byte> contents = take(number<uint32_t>(field), field);
+    return {contents.begin(), contents.end()};
   }
   /// each(name) for every item; at least `itemBytes` must be there for each.
   template <class Each> void list(std::string_view field, std::size_t itemBytes, Each each) {
@@ -193,7 +204,88 @@ std::vector<std::byte> writeMetadata(const Artifact &artifact) {
   });
   w.list(artifact.launches, [&](uint32_t kernel) { w.number(kernel); });
   w.number(artifact.entryOffset);
+  w.string(artifact.device.chip);
+  w.string(artifact.device.ptx);
+  w.list(artifact.device.cubins, [&](const auto &cubin) {
+    w.string(cubin.first);
+    w.blob(cubin.second);
+  });
+  w.list(artifact.device.kernels, [&](const DeviceKernel &kernel) {
+    w.string(kernel.name);
+    w.number(kernel.threads);
+    w.number(kernel.sharedBytes);
+    w.number(kernel.parameters);
+  });
   return std::move(w.bytes);
+}
+
+/// Whether all that an ELF file of 64 bits says of its tables lies within it: the driver is given
+/// no size.
+bool isWholeElf(std::span<const std::byte> file) {
+  constexpr std::size_t headerBytes = 64;
+  constexpr char magic[] = {0x7f, 'E', 'L', 'F', 2};
+  if (file.size() < headerBytes || std::memcmp(file.data(), magic, sizeof(magic)) != 0)
+    return false;
+  auto at = [&]<class T>(std::size_t offset, T value) {
+    std::memcpy(&value, file.data() + offset, sizeof(T));
+    return value;
+  };
+  auto holds = [&](uint64_t offset, uint64_t bytes) {
+    return offset <= file.size() && bytes <= file.size() - offset;
+  };
+  uint64_t segments = at(32, uint64_t{0}), sections = at(40, uint64_t{0});
+  uint64_t segmentBytes = at(54, uint16_t{0}), numSegments = at(56, uint16_t{0});
+  uint64_t sectionBytes = at(58, uint16_t{0}), numSections = at(60, uint16_t{0});
+  if (!holds(segments, segmentBytes * numSegments) ||
+      !holds(sections, sectionBytes * numSections) || (numSections > 0 && sectionBytes < 64))
+    return false;
+  constexpr uint32_t withoutContents = 8; // SHT_NOBITS
+  for (uint64_t i = 0; i < numSections; ++i) {
+    std::size_t section = sections + i * sectionBytes;
+    if (at(section + 4, uint32_t{0}) != withoutContents &&
+        !holds(at(section + 24, uint64_t{0}), at(section + 32, uint64_t{0})))
+      return false;
+  }
+  return true;
+}
+
+bool isArchitecture(std::string_view name) {
+  return name.size() >= 5 && name.size() <= 8 && name.starts_with("sm_") &&
+         name.find_first_not_of("0123456789", 3) >= name.size() - 1 &&
+         (std::isdigit(static_cast<unsigned char>(name.back())) || name.back() == 'a');
+}
+
+DeviceCode readDeviceCode(Reader &r) {
+  DeviceCode device;
+  device.chip = r.string("device.chip");
+  if (!device.chip.empty() && !isArchitecture(device.chip))
+    Reader::fail("device.chip", fmt::format("\"{}\" is no architecture", device.chip));
+  device.ptx = r.string("device.ptx");
+  // The driver reads up to the first zero.
+  if (device.ptx.find('\0') != std::string::npos)
+    Reader::fail("device.ptx", "is no text");
+  r.list("device.cubins", 8, [&](const std::string &at) {
+    std::string architecture = r.string(at + ".architecture");
+    if (!isArchitecture(architecture))
+      Reader::fail(at + ".architecture", fmt::format("\"{}\" is none", architecture));
+    std::vector<std::byte> code = r.blob(at + ".code");
+    // An ELF file tells the driver its size itself: not more than is there.
+    if (!isWholeElf(code))
+      Reader::fail(at + ".code", "is no ELF file of its size");
+    device.cubins.emplace_back(std::move(architecture), std::move(code));
+  });
+  r.list("device.kernels", 28, [&](const std::string &at) {
+    DeviceKernel &kernel = device.kernels.emplace_back();
+    kernel.name = r.string(at + ".name");
+    kernel.threads = r.choice<int64_t>(maxBlockThreads + 1, at + ".threads");
+    if (kernel.threads == 0)
+      Reader::fail(at + ".threads", "nothing would run");
+    kernel.sharedBytes = r.choice<int64_t>(maxSharedBytes + 1, at + ".sharedBytes");
+    kernel.parameters = r.choice<int64_t>(maxParameters + 1, at + ".parameters");
+  });
+  if (device.empty() && !(device == DeviceCode{}))
+    Reader::fail("device.chip", "is empty, and there is code for it");
+  return device;
 }
 
 Artifact readMetadata(std::span<const std::byte> bytes, uint64_t codeBytes) {
@@ -269,6 +361,7 @@ Artifact readMetadata(std::span<const std::byte> bytes, uint64_t codeBytes) {
     artifact.launches.push_back(r.choice<uint32_t>(kernels, at));
   });
   artifact.entryOffset = r.choice<int64_t>(static_cast<int64_t>(codeBytes), "entryOffset");
+  artifact.device = readDeviceCode(r);
   r.end();
   return artifact;
 }

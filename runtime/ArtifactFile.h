@@ -10,7 +10,7 @@ namespace kiln::runtime {
 
 class Executable;
 
-inline constexpr uint32_t artifactFormatVersion = 4;
+inline constexpr uint32_t artifactFormatVersion = 5;
 /// Code begins at a multiple of this in the file.
 inline constexpr std::size_t artifactPageBytes = 4096;
 

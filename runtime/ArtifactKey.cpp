@@ -44,6 +44,11 @@ static std::string optionsText(const CompileRequest &request) {
   std::string text = fmt::format("ranks {}", request.ranks);
   if (request.int8Activations)
     text += "\nint8 activations";
+  if (!request.chip.empty()) {
+    text += "\nchip " + request.chip;
+    for (const std::string &architecture : request.architectures)
+      text += "\nmachine code for " + architecture;
+  }
   for (const std::string &pass : disabled)
     text += "\nwithout " + pass;
   return text;

@@ -2,6 +2,7 @@
 
 #include "runtime/Collective.h"
 #include "runtime/DimProgram.h"
+#include "runtime/cuda/DeviceCall.h"
 
 #include <algorithm>
 #include <cmath>
@@ -90,6 +91,26 @@ CallContext::CallContext(ThreadPool &ofCall) : KilnRuntime{}, pool(&ofCall) {
 CallContext::CallContext(Collective &ofRank, ThreadPool &poolOfRank, int64_t most)
     : CallContext(poolOfRank) {
   threads = most;
+  rank = ofRank.rank();
+  collective = &ofRank;
+}
+
+CallContext::CallContext(cuda::DeviceCall &ofDevice, void *record)
+    : CallContext(ThreadPool::instance()) {
+  device = &ofDevice;
+  threads = 1; // the entry only enqueues
+  indexRecord = record;
+  launch = [](const KilnRuntime *runtime, int64_t kernel, int64_t gridX, int64_t gridY,
+              int64_t gridZ, void *const *parameters) {
+    own(runtime).device->launch(kernel, gridX, gridY, gridZ, parameters);
+  };
+  copy = [](const KilnRuntime *runtime, const void *from, void *to, int64_t bytes) {
+    own(runtime).device->copy(from, to, bytes);
+  };
+}
+
+CallContext::CallContext(Collective &ofRank, cuda::DeviceCall &ofDevice, void *record)
+    : CallContext(ofDevice, record) {
   rank = ofRank.rank();
   collective = &ofRank;
 }

@@ -17,6 +17,9 @@ namespace kiln::runtime {
 class CallRecorder;
 class Collective;
 class ThreadPool;
+namespace cuda {
+class DeviceCall;
+} // namespace cuda
 
 /// `[batch, 2 * seq]` -> `[3, 8]`; text that is no list of dims over the artifact's symbols stays.
 std::string withSizes(std::string_view text, const Artifact &artifact, const int64_t *symbols);
@@ -29,6 +32,10 @@ public:
   explicit CallContext(int64_t mostThreads = 0);
   /// Of one rank among several, with at most `threads` threads of `pool`.
   CallContext(Collective &collective, ThreadPool &pool, int64_t threads);
+  /// Of a call on an accelerator, which is one of one; `indexRecord` is an address there.
+  CallContext(cuda::DeviceCall &device, void *indexRecord);
+  /// Of one rank among several, on an accelerator.
+  CallContext(Collective &collective, cuda::DeviceCall &device, void *indexRecord);
   CallContext(const CallContext &) = delete;
   CallContext &operator=(const CallContext &) = delete;
 
@@ -39,6 +46,11 @@ public:
       raise(artifact, symbols);
   }
 
+  /// Takes over what the kernels of an accelerator have reported, if they have.
+  void takeReport(const KilnIndexRecord &found) {
+    if (found.isSet)
+      record({found.site, found.index, found.position, found.bound});
+  }
   /// Makes the other rank's report this call's, if it has one and it comes first.
   void takeReport(const CallContext &rank) {
     if (rank.report.site >= 0)
@@ -65,6 +77,7 @@ private:
   std::optional<ThreadPool::Call> inProgress; // of calls that are one of one
   Collective *collective = nullptr;           // null: this rank is the only one
   CallRecorder *recorder = nullptr;           // null: nobody watches
+  cuda::DeviceCall *device = nullptr;         // null: on a CPU
   std::exception_ptr failure;
   std::mutex mutex;
   Report report; // the one with the smallest (site, position)

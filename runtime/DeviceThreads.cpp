@@ -4,6 +4,7 @@
 #include "runtime/HostMemory.h"
 #include "runtime/ThreadPool.h"
 
+#include <algorithm>
 #include <condition_variable>
 #include <system_error>
 #include <thread>
@@ -95,12 +96,17 @@ DeviceThreads &DeviceThreads::instance() {
   return threads;
 }
 
-DeviceThreads::DeviceThreads() : groups(numVirtualDevices) {}
+/// More accelerators than a machine has.
+static constexpr int maxAccelerators = 64;
+
+DeviceThreads::DeviceThreads() : groups(numVirtualDevices + maxAccelerators) {}
 
 DeviceThreads::Group &DeviceThreads::groupOf(Device device) {
-  if (!device.isCPU() || device.index() < 0 || device.index() >= numVirtualDevices)
-    throw DeviceError(fmt::format("{} has no threads: only CPU devices have", device.str()));
-  std::unique_ptr<Group> &group = groups[static_cast<std::size_t>(device.index())];
+  int count = device.isCPU() ? numVirtualDevices : std::min(acceleratorCount(), maxAccelerators);
+  if (device.index() < 0 || device.index() >= count)
+    throw DeviceError(fmt::format("{} has no threads: it is not there", device.str()));
+  std::unique_ptr<Group> &group =
+      groups[static_cast<std::size_t>(device.index() + (device.isCPU() ? 0 : numVirtualDevices))];
   if (!group)
     try {
       group = std::make_unique<Group>();

@@ -3,6 +3,7 @@
 #include "kiln/Error.h"
 #include "runtime/ArtifactFile.h"
 #include "runtime/ArtifactKey.h"
+#include "runtime/ByteSize.h"
 #include "runtime/Executable.h"
 
 #include <algorithm>
@@ -40,29 +41,7 @@ std::string DiskCache::defaultFolder() {
 }
 
 std::uintmax_t DiskCache::defaultLimit() {
-  constexpr std::uintmax_t usual = std::uintmax_t{1} << 30;
-  const char *text = std::getenv("KILN_CACHE_LIMIT");
-  if (!text || !*text)
-    return usual;
-  char *end = nullptr;
-  double number = std::strtod(text, &end);
-  std::string unit = end;
-  for (char &letter : unit)
-    letter = static_cast<char>(std::toupper(static_cast<unsigned char>(letter)));
-  double factor = unit.empty()  ? 1
-                  : unit == "K" ? 1024
-                  : unit == "M" ? 1024 * 1024
-                  : unit == "G" ? 1024 * 1024 * 1024
-                                : 0;
-  if (end == text || factor == 0 || !(number >= 0) || number * factor > 1e18) {
-    static std::once_flag said;
-    std::call_once(said, [&] {
-      say(fmt::format("kiln: $KILN_CACHE_LIMIT is \"{}\", expected bytes such as 500M; taking 1G\n",
-                      text));
-    });
-    return usual;
-  }
-  return static_cast<std::uintmax_t>(number * factor);
+  return byteSizeFromEnvironment("KILN_CACHE_LIMIT", std::uintmax_t{1} << 30);
 }
 
 /// Why what lies there may not be believed or written to; empty if nothing speaks against it.

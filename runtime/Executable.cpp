@@ -6,6 +6,9 @@
 #include "runtime/Profile.h"
 #include "runtime/StackArray.h"
 #include "runtime/WorkspacePool.h"
+#include "runtime/cuda/DeviceContents.h"
+#include "runtime/cuda/Graphs.h"
+#include "runtime/cuda/Kernels.h"
 
 #include <fmt/format.h>
 
@@ -18,6 +21,12 @@ constexpr std::size_t stackSlots = 128, stackSymbols = 16;
 std::span<const Packing> packingsOf(const ArtifactInput &input) {
   static constexpr Packing dense{};
   return input.packings.empty() ? std::span(&dense, 1) : std::span(input.packings);
+}
+
+/// For work that this thread enqueues next.
+const void *deviceAddress(const Buffer &buffer) {
+  cuda::DeviceContents &contents = *buffer.onAccelerator();
+  return reinterpret_cast<const void *>(contents.address(contents.device().stream()));
 }
 
 std::size_t checkedBytes(int64_t bytes, const char *what) {
@@ -52,7 +61,14 @@ Executable::Executable(Artifact artifact, CodeImage image, KilnEntry entryPoint)
   }
   workspace = DimProgram(description.workspace, description.symbols);
   scratchPerThread = DimProgram(description.scratchPerThread, description.symbols);
+  if (!description.device.empty()) {
+    kernels = std::make_unique<cuda::Kernels>(description.device);
+    if (cuda::Graphs::areOn())
+      graphs = std::make_unique<cuda::Graphs>();
+  }
 }
+
+Executable::~Executable() = default;
 
 std::shared_ptr<const Executable> Executable::load(Artifact artifact) {
   CodeImage code = CodeImage::copyOf(artifact.code);
@@ -81,10 +97,12 @@ void Executable::checkCount(const char *what, std::size_t expected, std::size_t 
 
 const void *Executable::packedInput(const TensorValue &value, const Packing &packing,
                                     std::vector<std::shared_ptr<const Buffer>> &held) const {
-  if (packing.kind == Packing::Kind::none && value.buffer->isAlignedFor(value.type.dtype))
-    return value.buffer->data();
-  held.push_back(value.buffer->packed(packing, value.type));
-  return held.back()->data();
+  const Buffer *buffer = value.buffer.get();
+  if (packing.kind != Packing::Kind::none || !buffer->isAlignedFor(value.type.dtype)) {
+    held.push_back(value.buffer->packed(packing, value.type));
+    buffer = held.back().get();
+  }
+  return isOnAccelerator() ? deviceAddress(*buffer) : buffer->data();
 }
 
 std::vector<TensorValue> Executable::run(std::span<const TensorValue *const> inputs,
@@ -141,7 +159,8 @@ std::vector<TensorValue> Executable::makeOutputs(const TensorValue *const *input
   std::size_t slot = firstSlot.back();
   for (std::size_t i = 0; i < outputDims.size(); ++i) {
     results.push_back(makeOutput(i, inputs, symbols, device));
-    slots[slot++] = results.back().buffer->data();
+    const Buffer &buffer = *results.back().buffer;
+    slots[slot++] = isOnAccelerator() ? deviceAddress(buffer) : buffer.data();
   }
   return results;
 }
@@ -170,6 +189,8 @@ std::vector<TensorValue> Executable::call(const TensorValue *const *inputs, cons
                                           const int64_t *symbols, int64_t mostThreads) const {
   if (description.ranks != 1)
     throw ValueError(fmt::format("the program runs on {} devices, not on one", description.ranks));
+  if (isOnAccelerator())
+    return callOnDevice(inputs, slots, symbols);
   CallContext context(mostThreads);
   // All that may fail comes before the entry.
   std::vector<TensorValue> results = makeOutputs(inputs, slots, symbols, {});
@@ -202,7 +223,13 @@ Executable::bindWeights(std::span<const TensorValue *const> weights, std::option
     std::size_t slot = firstSlot[weightInputs[i]];
     for (const Packing &packing : packingsOf(description.inputs[weightInputs[i]])) {
       bound->held.push_back(buffer.packed(packing, weights[i]->type, place));
-      bound->slots[slot++] = bound->held.back()->data();
+      const Buffer &packed = *bound->held.back();
+      if (isOnAccelerator()) {
+        bound->slots[slot++] = deviceAddress(packed);
+        packed.onAccelerator()->shareWithAll();
+      } else {
+        bound->slots[slot++] = packed.data();
+      }
     }
     bound->weights[i].type = weights[i]->type;
     for (const ArtifactOutput &output : description.outputs)

@@ -17,6 +17,10 @@ namespace kiln::runtime {
 
 class BoundModel;
 class CallContext;
+namespace cuda {
+class Graphs;
+class Kernels;
+} // namespace cuda
 
 /// An artifact that can run. Immutable: any number of threads may call it at once. A call checks
 /// its inputs, allocates the outputs, borrows a workspace and calls the artifact's entry.
@@ -30,6 +34,7 @@ public:
   static std::shared_ptr<const Executable> load(Artifact artifact, CodeImage code);
   /// With an entry that is linked into this process: exported objects, tests.
   static std::shared_ptr<const Executable> fromEntry(Artifact artifact, KilnEntry entry);
+  ~Executable();
 
   /// Without its code, which has moved.
   const Artifact &artifact() const { return description; }
@@ -37,6 +42,8 @@ public:
   /// `inputs`: all of the artifact's, in order, weights among them; their packed copies are kept
   /// with their buffers. `symbols`: a value for each of the artifact's symbols; needed only
   /// where some symbol is no plain dim of an input.
+  /// On an accelerator the call returns when its work has been enqueued, but where indices are
+  /// checked when it has been done.
   /// Errors: ValueError from the guards, before anything is computed; IndexError; DeviceError.
   std::vector<TensorValue> run(std::span<const TensorValue *const> inputs,
                                std::span<const int64_t> symbols = {}) const;
@@ -56,6 +63,10 @@ private:
   void checkCount(const char *what, std::size_t expected, std::size_t got) const;
   const void *packedInput(const TensorValue &value, const Packing &packing,
                           std::vector<std::shared_ptr<const Buffer>> &held) const;
+  bool isOnAccelerator() const { return kernels != nullptr; }
+  /// The same on an accelerator: enqueues the work and, where indices are checked, waits for it.
+  std::vector<TensorValue> callOnDevice(const TensorValue *const *inputs, const void **slots,
+                                        const int64_t *symbols) const;
   /// `slots`: the entry's buffers, those of the inputs filled in.
   std::vector<TensorValue> call(const TensorValue *const *inputs, const void **slots,
                                 const int64_t *symbols, int64_t mostThreads = 0) const;
@@ -77,6 +88,8 @@ private:
   std::vector<std::vector<DimProgram>> outputDims;
   DimProgram workspace, scratchPerThread;
   Device workspaceDevice;
+  std::unique_ptr<cuda::Kernels> kernels; // null on a CPU
+  std::unique_ptr<cuda::Graphs> graphs;   // of an artifact whose work may be recorded
 };
 
 /// An executable with its weights: packed, their pointers in place. A call looks only at the

@@ -1,4 +1,4 @@
-#include "runtime/RankedModel.h"
+#include "runtime/Rank.h"
 
 #include "kiln/Error.h"
 #include "runtime/CallContext.h"
@@ -23,6 +23,11 @@ std::shared_ptr<const RankedModel> RankedModel::bind(std::shared_ptr<const Execu
   const Artifact &artifact = executable->artifact();
   if (static_cast<int64_t>(devices.size()) != artifact.ranks)
     throw ValueError(fmt::format("expected {} devices, got {}", artifact.ranks, devices.size()));
+  for (Device device : devices)
+    if (device.isCPU() == executable->isOnAccelerator() && device.index() >= 0 &&
+        (device.isCPU() || device.index() < acceleratorCount()))
+      throw ValueError(fmt::format("device {}: the program is for {}", device.str(),
+                                   device.isCPU() ? "accelerators" : "CPUs"));
   for (std::size_t i = 0; i < devices.size(); ++i)
     if (std::find(devices.begin(), devices.begin() + static_cast<std::ptrdiff_t>(i), devices[i]) !=
         devices.begin() + static_cast<std::ptrdiff_t>(i))
@@ -50,22 +55,6 @@ std::shared_ptr<const RankedModel> RankedModel::bind(std::shared_ptr<const Execu
   return model;
 }
 
-/// What one rank runs with.
-struct RankedModel::Rank {
-  std::vector<TensorValue> arguments;
-  std::vector<const TensorValue *> inputs;
-  std::vector<const void *> slots;
-  std::vector<std::shared_ptr<const Buffer>> held;
-  std::vector<TensorValue> results;
-  std::unique_ptr<WorkspacePool::Lease> workspace;
-  std::unique_ptr<Collective> collective;
-  /// Made by the rank's own thread, whose pool it names.
-  std::optional<CallContext> context;
-
-  void placeArguments(const Executable &executable, std::span<const TensorValue *const> given,
-                      Device device);
-};
-
 /// Copies the arguments to the device where they are on another, and fills in their slots.
 void RankedModel::Rank::placeArguments(const Executable &executable,
                                        std::span<const TensorValue *const> given, Device device) {
@@ -75,7 +64,7 @@ void RankedModel::Rank::placeArguments(const Executable &executable,
     TensorValue &value = arguments[i];
     value = {given[i]->type, given[i]->buffer};
     if (const Buffer &source = *given[i]->buffer; source.device() != device)
-      value.buffer = Buffer::copyOf(source.bytes(), device);
+      value.buffer = Buffer::copyOf(source, device);
     inputs[input] = &value;
     std::size_t slot = executable.firstSlot[input];
     const std::vector<Packing> &packings = artifact.inputs[input].packings;
@@ -83,6 +72,20 @@ void RankedModel::Rank::placeArguments(const Executable &executable,
       slots[slot++] =
           executable.packedInput(value, packings.empty() ? Packing{} : packings[k], held);
   }
+}
+
+void RankedModel::runOnCpus(std::deque<Rank> &ranks, const int64_t *symbols,
+                            int64_t threads) const {
+  DeviceThreads::instance().run(places, threads, [&](int64_t index, ThreadPool &pool) {
+    Rank &rank = ranks[static_cast<std::size_t>(index)];
+    CallContext &context = rank.context.emplace(*rank.collective, pool, threads);
+    try {
+      owner->enter(context, rank.slots.data(), symbols);
+    } catch (...) { // an entry that is linked into this process
+      context.fail(std::current_exception());
+    }
+    rank.collective->finish();
+  });
 }
 
 std::vector<std::vector<TensorValue>>
@@ -119,22 +122,17 @@ RankedModel::run(std::span<const TensorValue *const> arguments,
     rank.arguments.resize(arguments.size());
     rank.placeArguments(exe, arguments, places[r]);
     rank.results = exe.makeOutputs(rank.inputs.data(), rank.slots.data(), solved.data(), places[r]);
+    rank.collective = std::move(collectives[r]);
+    if (exe.isOnAccelerator())
+      continue;
     rank.workspace.reset(new WorkspacePool::Lease(
         WorkspacePool::instance().take(exe.workspaceBytes(solved.data(), threads), places[r])));
     rank.slots.back() = rank.workspace->data();
-    rank.collective = std::move(collectives[r]);
   }
-
-  DeviceThreads::instance().run(places, threads, [&](int64_t index, ThreadPool &pool) {
-    Rank &rank = ranks[static_cast<std::size_t>(index)];
-    CallContext &context = rank.context.emplace(*rank.collective, pool, threads);
-    try {
-      exe.enter(context, rank.slots.data(), solved.data());
-    } catch (...) { // an entry that is linked into this process
-      context.fail(std::current_exception());
-    }
-    rank.collective->finish();
-  });
+  if (exe.isOnAccelerator())
+    runOnAccelerators(ranks, solved.data());
+  else
+    runOnCpus(ranks, solved.data(), threads);
 
   for (const Rank &rank : ranks)
     if (std::exception_ptr error = rank.context->error())

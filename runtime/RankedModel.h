@@ -2,6 +2,7 @@
 
 #include "runtime/Executable.h"
 
+#include <deque>
 #include <memory>
 #include <span>
 #include <vector>
@@ -41,6 +42,9 @@ public:
 private:
   struct Rank;
   RankedModel() = default;
+  void runOnCpus(std::deque<Rank> &ranks, const int64_t *symbols, int64_t threads) const;
+  /// Enqueues a call's work on all devices and, where indices are checked, waits for it.
+  void runOnAccelerators(std::deque<Rank> &ranks, const int64_t *symbols) const;
   std::shared_ptr<const Executable> owner;
   std::vector<Device> places;
   int64_t mostThreads = 0;

@@ -2,6 +2,7 @@
 
 #include "runtime/ArtifactCache.h"
 #include "runtime/HostMemory.h"
+#include "runtime/cuda/DeviceMemory.h"
 
 namespace kiln {
 
@@ -28,6 +29,10 @@ RuntimeStats runtimeStats() {
   stats.diskHits = counts.diskHits;
   for (const auto &[device, usage] : runtime::memoryUsageByDevice())
     stats.devices.push_back({device, usage.heldBytes, usage.peakBytes});
+  for (runtime::cuda::Gpu *gpu : runtime::cuda::Gpu::used())
+    if (auto usage = gpu->memory().usage(); usage.blocks.peakBytes > 0)
+      stats.devices.push_back(
+          {gpu->device(), usage.blocks.heldBytes, usage.blocks.peakBytes, usage.cachedBytes});
   return stats;
 }
 

@@ -20,6 +20,8 @@ struct DeviceMemory {
   Device device;
   int64_t heldBytes = 0; // tensors, packed weights and workspaces, now
   int64_t peakBytes = 0; // the most at one time
+  /// Of an accelerator: freed, and kept for reuse. Its limit for both: $KILN_CUDA_MEMORY_LIMIT.
+  int64_t cachedBytes = 0;
 };
 
 /// What the runtime has done in this process so far.

@@ -14,6 +14,16 @@ using namespace kiln::runtime;
 
 namespace {
 
+/// An ELF file of 64 bits without segments and sections.
+std::vector<std::byte> emptyElf() {
+  std::vector<std::byte> file(64);
+  std::memcpy(file.data(),
+              "\x7f"
+              "ELF\2",
+              5);
+  return file;
+}
+
 Artifact sampleArtifact() {
   Artifact artifact;
   artifact.key = "0123456789abcdef0123456789abcdef";
@@ -41,6 +51,10 @@ Artifact sampleArtifact() {
   for (int i = 0; i < 300; ++i)
     artifact.code.push_back(std::byte(i));
   artifact.entryOffset = 16;
+  artifact.device = {"sm_80",
+                     ".version 8.0",
+                     {{"sm_80", emptyElf()}, {"sm_90a", emptyElf()}},
+                     {{"linear_0", 128, 49152, 6}, {"attention_1", 1024, 0, 4}}};
   return artifact;
 }
 
@@ -76,6 +90,7 @@ void expectEqual(const Artifact &a, const Artifact &b) {
   EXPECT_EQ(a.launches, b.launches);
   EXPECT_EQ(a.entryOffset, b.entryOffset);
   EXPECT_EQ(a.code, b.code);
+  EXPECT_EQ(a.device, b.device);
 }
 
 /// The error's text; "" if the bytes parse.
@@ -140,7 +155,7 @@ TEST(ArtifactFile, LiesUnderARightChecksumDoNoHarm) {
   // Most changes make another valid artifact or an IoError; none may read beyond the bytes or
   // throw anything else (the sanitizers' build looks closer).
   std::vector<std::byte> bytes = serialize(sampleArtifact());
-  std::size_t refused = 0, metadataEnd = 64 + 700;
+  std::size_t refused = 0, metadataEnd = 64 + 1000;
   for (std::size_t i = 0; i < metadataEnd; ++i)
     for (int value : {0, 1, 0x7f, 0x80, 0xff}) {
       std::vector<std::byte> changed = bytes;
@@ -161,7 +176,7 @@ TEST(ArtifactFile, ErrorsNameTheField) {
   };
   EXPECT_EQ(failure({}), "artifact: header: the file has only 0 bytes");
   EXPECT_EQ(changed(0, 0), "artifact: magic: this is no artifact");
-  EXPECT_EQ(changed(8, 7), "artifact: formatVersion: 7, this program reads 4");
+  EXPECT_EQ(changed(8, 7), "artifact: formatVersion: 7, this program reads 5");
   EXPECT_EQ(changed(12, 9),
             "artifact: abiVersion: 9, this program runs " + std::to_string(KILN_ABI_VERSION));
   EXPECT_THAT(changed(24, 1u << 30), testing::StartsWith("artifact: metadataBytes: "));
@@ -189,4 +204,32 @@ TEST(ArtifactFile, ErrorsNameTheField) {
   EXPECT_EQ(failureOf([](Artifact &a) { a.ranks = 0; }), "artifact: ranks: nobody would run it");
   EXPECT_EQ(failureOf([](Artifact &a) { a.ranks = 5000; }),
             "artifact: ranks: 5000 is not below 1025");
+}
+
+TEST(ArtifactFile, CodeForAcceleratorsIsChecked) {
+  using testing::HasSubstr;
+  EXPECT_THAT(failureOf([](Artifact &a) { a.device.chip = "gfx90a"; }), HasSubstr("device.chip"));
+  EXPECT_THAT(failureOf([](Artifact &a) { a.device.chip = "sm_9x"; }), HasSubstr("device.chip"));
+  EXPECT_THAT(failureOf([](Artifact &a) { a.device.chip = ""; }), HasSubstr("device.chip"));
+  EXPECT_THAT(failureOf([](Artifact &a) { a.device.ptx[3] = '\0'; }), HasSubstr("device.ptx"));
+  EXPECT_THAT(failureOf([](Artifact &a) { a.device.cubins[1].first = "sm_"; }),
+              HasSubstr("device.cubins[1].architecture"));
+  EXPECT_THAT(failureOf([](Artifact &a) { a.device.cubins[0].second.pop_back(); }),
+              HasSubstr("device.cubins[0].code: is no ELF file"));
+  // Tables that lie behind the end: the driver would follow them.
+  EXPECT_THAT(failureOf([](Artifact &a) {
+                a.device.cubins[0].second[40] = std::byte{8};
+                a.device.cubins[0].second[58] = std::byte{64};
+                a.device.cubins[0].second[60] = std::byte{1};
+              }),
+              HasSubstr("device.cubins[0].code"));
+  EXPECT_THAT(failureOf([](Artifact &a) { a.device.kernels[0].threads = 0; }),
+              HasSubstr("device.kernels[0].threads"));
+  EXPECT_THAT(failureOf([](Artifact &a) { a.device.kernels[0].threads = 2048; }),
+              HasSubstr("device.kernels[0].threads"));
+  EXPECT_THAT(failureOf([](Artifact &a) { a.device.kernels[1].sharedBytes = -1; }),
+              HasSubstr("device.kernels[1].sharedBytes"));
+  EXPECT_THAT(failureOf([](Artifact &a) { a.device.kernels[1].parameters = 1 << 20; }),
+              HasSubstr("device.kernels[1].parameters"));
+  EXPECT_EQ(failureOf([](Artifact &a) { a.device = {}; }), "");
 }
