@@ -22,61 +22,63 @@ int64_t sizeIn(const io::SafetensorsFile &file, const std::string &name, int64_t
 }
 
 /// The type of an input with symbolic sizes, but for the last if it is given.
-TensorType inputType(DType dtype, int64_t rank, std::optional<int64_t> last = {}) {
+TensorType inputType(DType dtype, int64_t rank, Device device, std::optional<int64_t> last = {}) {
   std::vector<Dim> dims;
   for (int64_t axis = 0; axis < rank; ++axis)
     dims.push_back(Dim("d" + std::to_string(axis)));
   if (last)
     dims.back() = *last;
-  return TensorType(dtype, Shape(dims), CPU());
+  return TensorType(dtype, Shape(dims), device);
 }
 
 /// For a model of one input: loads the weights of `file`, and compiles for x of dtype `input` whose
 /// last size is `last`.
 template <class Model>
-Compiler oneInput(Model model, const io::SafetensorsFile &file, DType dtype, DType input,
-                  std::optional<int64_t> last) {
+Compiler oneInput(Model model, const io::SafetensorsFile &file, DType dtype, Device device,
+                  DType input, std::optional<int64_t> last) {
   model.loadStateDict(file);
   roundWeights(model, dtype);
+  model.to(device);
   auto shared = std::make_shared<Model>(std::move(model));
   return [=](int64_t rank) -> Program {
-    auto compiled = std::make_shared<decltype(shared->compile(inputType(input, rank, last)))>(
-        shared->compile(inputType(input, rank, last)));
+    auto compiled =
+        std::make_shared<decltype(shared->compile(inputType(input, rank, device, last)))>(
+            shared->compile(inputType(input, rank, device, last)));
     return {[=](const std::vector<Tensor> &x) { return (*compiled)(x.at(0)); },
             [=] { return compiled->stats(); }};
   };
 }
 
-Compiler loadLinear(const Path &path, DType dtype) {
+Compiler loadLinear(const Path &path, DType dtype, Device device) {
   const auto file = io::openSafetensors(path);
   const int64_t in = sizeIn(file, "weight", 1), out = sizeIn(file, "weight", 0);
-  return oneInput(nn::Linear(in, out), file, dtype, dtype, in);
+  return oneInput(nn::Linear(in, out), file, dtype, device, dtype, in);
 }
 
-Compiler loadMlp(const Path &path, DType dtype) {
+Compiler loadMlp(const Path &path, DType dtype, Device device) {
   const auto file = io::openSafetensors(path);
   const int64_t in = sizeIn(file, "0.weight", 1), hidden = sizeIn(file, "0.weight", 0);
   const int64_t out = sizeIn(file, "2.weight", 0);
   return oneInput(nn::Sequential(nn::Linear(in, hidden), nn::GELU(), nn::Linear(hidden, out)), file,
-                  dtype, dtype, in);
+                  dtype, device, dtype, in);
 }
 
-Compiler loadGatherLinear(const Path &path, DType dtype) {
+Compiler loadGatherLinear(const Path &path, DType dtype, Device device) {
   const auto file = io::openSafetensors(path);
   const int64_t vocabulary = sizeIn(file, "0.weight", 0), in = sizeIn(file, "0.weight", 1);
   const int64_t out = sizeIn(file, "1.weight", 0);
   return oneInput(nn::Sequential(nn::Embedding(vocabulary, {.dim = in}), nn::Linear(in, out)), file,
-                  dtype, DType::int64, std::nullopt);
+                  dtype, device, DType::int64, std::nullopt);
 }
 
-Compiler loadLayerNorm(const Path &path, DType dtype) {
+Compiler loadLayerNorm(const Path &path, DType dtype, Device device) {
   const auto file = io::openSafetensors(path);
   const int64_t size = sizeIn(file, "weight", 0);
-  return oneInput(nn::LayerNorm(size), file, dtype, dtype, size);
+  return oneInput(nn::LayerNorm(size), file, dtype, device, dtype, size);
 }
 
 /// Filters of odd sizes are padded to keep the image's size; of even ones they cut it into patches.
-Compiler loadConv2d(const Path &path, DType dtype) {
+Compiler loadConv2d(const Path &path, DType dtype, Device device) {
   const auto file = io::openSafetensors(path);
   const int64_t height = sizeIn(file, "weight", 0), width = sizeIn(file, "weight", 1);
   const int64_t in = sizeIn(file, "weight", 2), out = sizeIn(file, "weight", 3);
@@ -86,14 +88,15 @@ Compiler loadConv2d(const Path &path, DType dtype) {
     options.padding = {height / 2, width / 2};
   else
     options.stride = {height, width};
-  return oneInput(nn::Conv2d(in, out, {height, width}, options), file, dtype, dtype, in);
+  return oneInput(nn::Conv2d(in, out, {height, width}, options), file, dtype, device, dtype, in);
 }
 
-Compiler loadMinilm(const Path &path, DType dtype) {
+Compiler loadMinilm(const Path &path, DType dtype, Device device) {
   const BertConfig config = configFromWeights(path);
   auto encoder = std::make_shared<SentenceEncoder>(loadEncoder(path, config, dtype));
+  encoder->to(device);
   return [=](int64_t rank) -> Program {
-    const TensorType type = inputType(DType::int64, rank);
+    const TensorType type = inputType(DType::int64, rank, device);
     CompileOptions options;
     options.constraints = {type.shape[rank - 1].between(1, config.positions)};
     auto compiled = std::make_shared<decltype(encoder->compile(options, type, type))>(

@@ -25,7 +25,9 @@ struct Case {
   const char *description;
   /// Loads the weights in a file, rounds them to a dtype, and returns a function that compiles for
   /// inputs of a rank, one program for all sizes. All sizes of the model are those of the weights.
-  std::function<std::function<Program(int64_t rank)>(const std::filesystem::path &, DType)> load;
+  /// Weights and inputs are on the device.
+  std::function<std::function<Program(int64_t rank)>(const std::filesystem::path &, DType, Device)>
+      load;
   int64_t usualRank; ///< Of the inputs that are asked for.
 };
 

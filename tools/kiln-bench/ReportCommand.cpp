@@ -57,7 +57,8 @@ void report(const ReportOptions &options, DType dtype) {
   const WeightsOf weights(options, chosen);
   const auto shape =
       options.shape.empty() ? usualSizes(chosen.name).shape : parseSizes(options.shape);
-  const Program program = chosen.load(weights.file(), dtype)(static_cast<int64_t>(shape.size()));
+  const Program program =
+      chosen.load(weights.file(), dtype, CPU())(static_cast<int64_t>(shape.size()));
   const auto inputs = drawInputs(chosen.name, weights.file(), shape, dtype);
   program(inputs).realize(); // a mistake in the sizes shows before the machine is measured
   const Machine machine = measureMachine(threadCount());
@@ -81,7 +82,7 @@ void report(const ReportOptions &options, DType dtype) {
 void compileOnce(const ReportOptions &options, DType dtype) {
   const Case &chosen = findCase(options.compileOnce);
   const WeightsOf weights(options, chosen);
-  const auto compile = chosen.load(weights.file(), dtype);
+  const auto compile = chosen.load(weights.file(), dtype, CPU());
   const auto start = std::chrono::steady_clock::now();
   const Program program = compile(chosen.usualRank);
   const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;

@@ -5,6 +5,7 @@
 //   {"shape": [8, 128], "seconds": 0.5}  times calls with the inputs of 8x128.safetensors:
 //                                        {"median_us": m, "min_us": m, "calls": n}
 //   {"shape": [8, 128], "save": "PATH"}  writes the result, "out", to PATH: {"saved": true}
+// With `--device cuda` weights and inputs are on the first accelerator, and results stay there.
 // `kiln-bench --quantized-gather` measures lookups in packed tables by itself (QuantizedGather.h),
 // `kiln-bench --fusions FILE` what each fusion saves (Fusions.h),
 // `kiln-bench --threads` what a second thread gives (Threads.h),
@@ -31,6 +32,7 @@
 #include "QuantizedLinear.h"
 #include "ReportCommand.h"
 #include "Threads.h"
+#include "runtime/cuda/Gpu.h"
 
 using namespace kiln;
 using namespace kiln::tools;
@@ -45,19 +47,47 @@ double secondsSince(Clock::time_point start) {
 void answer(const std::string &line) { std::cout << line << std::endl; }
 
 /// Reads the inputs of a shape; fractional ones are rounded to `dtype`.
-std::vector<Tensor> readInputs(const std::filesystem::path &folder, const json &shape,
-                               DType dtype) {
+std::vector<Tensor> readInputs(const std::filesystem::path &folder, const json &shape, DType dtype,
+                               Device device) {
   const auto sizes = shape.get<std::vector<int64_t>>();
   const auto file =
       io::openSafetensors(folder / fmt::format("{}.safetensors", fmt::join(sizes, "x")));
   std::vector<Tensor> inputs;
   while (const auto input = file.find("in" + std::to_string(inputs.size()))) {
-    inputs.push_back(isFloat(input->dtype()) ? input->cast(dtype) : *input);
+    inputs.push_back((isFloat(input->dtype()) ? input->cast(dtype) : *input).to(device));
     inputs.back().realize();
   }
   if (inputs.empty())
     throw KeyError("the file of shape " + shape.dump() + " has no in0");
   return inputs;
+}
+
+std::string timesOf(std::vector<double> times) {
+  std::sort(times.begin(), times.end());
+  return fmt::format(R"({{"median_us": {:.3f}, "min_us": {:.3f}, "calls": {}}})",
+                     times[times.size() / 2] * 1e6, times[0] * 1e6, times.size());
+}
+
+/// On an accelerator calls return before their work is done: several are timed together, until the
+/// last one's result is there. It stays on the device.
+std::string timeCallsOn(Device device, const Program &program, const std::vector<Tensor> &inputs,
+                        double seconds) {
+  constexpr int together = 20;
+  runtime::cuda::Stream &stream = runtime::cuda::Gpu::get(device).stream();
+  auto round = [&] {
+    for (int i = 0; i < together; ++i)
+      program(inputs).realize();
+    stream.synchronize();
+  };
+  round();
+  std::vector<double> times;
+  const auto start = Clock::now();
+  while (times.empty() || secondsSince(start) < seconds) {
+    const auto begin = Clock::now();
+    round();
+    times.push_back(secondsSince(begin) / together);
+  }
+  return timesOf(std::move(times));
 }
 
 std::string timeCalls(const Program &program, const std::vector<Tensor> &inputs, double seconds) {
@@ -72,30 +102,30 @@ std::string timeCalls(const Program &program, const std::vector<Tensor> &inputs,
     [[maybe_unused]] volatile std::byte first = result.bytes()[0];
     times.push_back(secondsSince(begin));
   }
-  std::sort(times.begin(), times.end());
-  return fmt::format(R"({{"median_us": {:.3f}, "min_us": {:.3f}, "calls": {}}})",
-                     times[times.size() / 2] * 1e6, times[0] * 1e6, times.size());
+  return timesOf(std::move(times));
 }
 
-void work(const Case &chosen, DType dtype, const std::filesystem::path &folder,
+void work(const Case &chosen, DType dtype, Device device, const std::filesystem::path &folder,
           Clock::time_point start) {
-  const auto compile = chosen.load(folder / "weights.safetensors", dtype);
+  const auto compile = chosen.load(folder / "weights.safetensors", dtype, device);
   std::map<int64_t, Program> programs; // By the rank of the inputs.
   programs[chosen.usualRank] = compile(chosen.usualRank);
   answer(fmt::format(R"({{"ready": true, "compile_s": {:.6f}}})", secondsSince(start)));
 
   for (std::string line; std::getline(std::cin, line);) {
     const json request = json::parse(line);
-    const auto inputs = readInputs(folder, request.at("shape"), dtype);
+    const auto inputs = readInputs(folder, request.at("shape"), dtype, device);
     Program &program = programs[inputs[0].rank()];
     if (!program)
       program = compile(inputs[0].rank());
     if (request.contains("save")) {
-      const Tensor result = program(inputs).cast(DType::float32);
+      const Tensor result = program(inputs).cast(DType::float32).to(CPU());
       io::saveSafetensors(request.at("save").get<std::string>(), {{"out", result}});
       answer(R"({"saved": true})");
     } else {
-      answer(timeCalls(program, inputs, request.at("seconds").get<double>()));
+      const auto seconds = request.at("seconds").get<double>();
+      answer(device.isCPU() ? timeCalls(program, inputs, seconds)
+                            : timeCallsOn(device, program, inputs, seconds));
     }
   }
 }
@@ -106,7 +136,7 @@ int main(int argc, char **argv) {
   CLI::App app("Times a case for a benchmark: a worker that is asked over standard input.",
                "kiln-bench");
   bool list = false;
-  std::string name, dtypeName, folder, encoding;
+  std::string name, dtypeName, folder, encoding, deviceName = "cpu";
   std::vector<int64_t> sizes{4096, 14336};
   double seconds = 5;
   app.add_flag("--list", list, "List the cases");
@@ -143,6 +173,9 @@ int main(int argc, char **argv) {
   app.add_flag("--asked", asked, "Measure when asked over standard input")->needs(linears);
   ReportOptions report;
   addReportOptions(app, report);
+  app.add_option("--device", deviceName, "Where: cpu or cuda, the first accelerator")
+      ->check(CLI::IsMember({"cpu", "cuda"}))
+      ->capture_default_str();
   app.add_option("CASE", name, "What to measure");
   app.add_option("DTYPE,--dtype", dtypeName, "f32 or bf16")->check(CLI::IsMember({"f32", "bf16"}));
   app.add_option("DATA_DIR", folder, "Folder of weights.safetensors and the inputs");
@@ -182,7 +215,9 @@ int main(int argc, char **argv) {
       return 0;
     if (folder.empty())
       throw CLI::RequiredError("CASE, DTYPE and DATA_DIR");
-    work(findCase(name), dtype, folder, start);
+    const Device device = deviceName == "cuda" ? Accelerator() : CPU();
+    const DefaultsScope defaults(DType::float32, CPU()); // what is loaded is moved afterwards
+    work(findCase(name), dtype, device, folder, start);
     return 0;
   } catch (const CLI::CallForHelp &) {
     std::cout << app.help();
