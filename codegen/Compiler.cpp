@@ -77,7 +77,7 @@ public:
       return false;
 
     passes::PipelineOptions options{target->forPasses(), request.disabledPasses,
-                                    request.int8Activations, request.chip};
+                                    request.int8Activations, request.chip, request.precision};
     for (const passes::Phase &phase : onDevice() ? passes::gpuPhases() : passes::cpuPhases()) {
       if (!runPhase(phase.name, *module, [&](OpPassManager &pm) { phase.build(pm, options); }))
         return false;
@@ -223,7 +223,7 @@ private:
     return true;
   }
 
-  /// "none", "rows:32", "columns:16", "filter:16", "channels-first:16".
+  /// "none", "rows:32", "columns:16", "filter:16", "channels-first:16"; "row-pairs:64" and so on.
   static std::optional<runtime::Packing> parsePacking(StringRef text) {
     if (text == "none")
       return runtime::Packing{};
@@ -239,6 +239,14 @@ private:
       packing.kind = runtime::Packing::Kind::filterPanels;
     else if (kind == "channels-first")
       packing.kind = runtime::Packing::Kind::channelsFirstPanels;
+    else if (kind == "row-pairs")
+      packing.kind = runtime::Packing::Kind::rowPairs;
+    else if (kind == "column-pairs")
+      packing.kind = runtime::Packing::Kind::columnPairs;
+    else if (kind == "filter-pairs")
+      packing.kind = runtime::Packing::Kind::filterPairs;
+    else if (kind == "channels-first-pairs")
+      packing.kind = runtime::Packing::Kind::channelsFirstPairs;
     else
       return std::nullopt;
     return packing;

@@ -50,6 +50,9 @@ passes::CpuTarget Target::forPasses() const {
   target.fma = fma;
   target.f16c = has(CpuFeature::f16c);
   target.vnni = has(CpuFeature::avxvnni) || (avx512 && has(CpuFeature::avx512vnni));
+  target.bf16 = avx512 && has(CpuFeature::avx512bf16);
+  target.tilesEmulated = tilesEmulated;
+  target.tiles = tilesEmulated || (has(CpuFeature::amxTile) && has(CpuFeature::amxBf16));
   return target;
 }
 

@@ -25,6 +25,8 @@ struct Target {
   bool fma = false;         ///< Fused multiply-add; without it `llvm.fma` would be a library call.
   bool avx2 = false;
   bool avx512 = false; ///< F, BW, CD, DQ and VL: masks, 32 registers.
+  /// For tests: kernels for AMX, whose instructions ordinary code stands for.
+  bool tilesEmulated = false;
 
   /// Elements of float32 in the widest vector register: 4, 8 or 16.
   int f32Lanes() const { return vectorBits / 32; }

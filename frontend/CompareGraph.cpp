@@ -343,6 +343,7 @@ GraphRunner compiledRunner(const CompileOptions &options,
   request.target = options.target;
   request.disabledPasses = options.disabledPasses;
   request.int8Activations = options.quantizedActivations;
+  request.precision = options.precision;
   return [request, devices](const ir::Graph &graph, const Values &inputs) mutable {
     bool isSplit = std::any_of(graph.inputs.begin(), graph.inputs.end(),
                                [](const ir::Input &input) { return input.shardAxis.has_value(); });

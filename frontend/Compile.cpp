@@ -276,6 +276,7 @@ compileRecorded(const std::vector<std::shared_ptr<Node>> &arguments,
   state->request.target = options.target;
   state->request.disabledPasses = options.disabledPasses;
   state->request.int8Activations = options.quantizedActivations;
+  state->request.precision = options.precision;
   state->request.dumpDir = options.dumpDir;
   state->request.ranks =
       recorded.devices ? static_cast<int64_t>(recorded.devices->size()) : int64_t{1};

@@ -136,13 +136,15 @@ private:
       return "none";
     auto reshape = launch.getInputs()[operand].getDefiningOp<ir::ReshapeOp>();
     auto [kind, panel] = packing.getValue().split(':');
-    if (kind != "columns" || !reshape || !isFilterMatrix(reshape))
+    const bool inPairs = kind == "column-pairs";
+    if ((kind != "columns" && !inPairs) || !reshape || !isFilterMatrix(reshape))
       return packing.str();
     Operation *source = reshape.getX().getDefiningOp();
-    return ((source && isPackedPermute(source) ? "channels-first:" : "filter:") + panel).str();
+    StringRef layout = source && isPackedPermute(source) ? "channels-first" : "filter";
+    return (layout + (inPairs ? "-pairs:" : ":") + panel).str();
   }
   static bool isFilterPacking(StringRef packing) {
-    return packing.starts_with("filter:") || packing.starts_with("channels-first:");
+    return packing.starts_with("filter") || packing.starts_with("channels-first");
   }
 
   void addPacking(BlockArgument argument, const std::string &packing) {

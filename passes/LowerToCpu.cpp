@@ -1,5 +1,6 @@
 #include "passes/LowerModule.h"
 #include "passes/Passes.h"
+#include "passes/Pipelines.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -24,7 +25,10 @@ void emitCopy(FunctionEmitter &f, Value from, Value to, Value bytes) {
 
 struct LowerToCpuPass : impl::LowerToCpuPassBase<LowerToCpuPass> {
   using LowerToCpuPassBase::LowerToCpuPassBase;
-  LowerToCpuPass(const CpuTarget &cpu, bool int8) : given(cpu) { int8Activations = int8; }
+  LowerToCpuPass(const CpuTarget &cpu, bool int8, Precision precision) : given(cpu) {
+    int8Activations = int8;
+    this->precision = std::string(precisionName(precision));
+  }
 
   std::optional<CpuTarget> given; // instead of the option
 
@@ -35,10 +39,17 @@ struct LowerToCpuPass : impl::LowerToCpuPassBase<LowerToCpuPass> {
           << target << "\": expected x86-64, x86-64-v3 or x86-64-v4";
       return signalPassFailure();
     }
+    std::optional<Precision> wanted = precisionByName(precision.getValue());
+    if (!wanted) {
+      getOperation().emitError("unknown precision \"")
+          << precision << "\": expected highest, high or bf16";
+      return signalPassFailure();
+    }
     ModuleLowering lowering;
     lowering.module = getOperation();
     lowering.target = *cpu;
     lowering.int8Activations = int8Activations;
+    lowering.precision = *wanted;
     Backend backend{"the CPU", findKernelEmitter, hasElementwiseLowering, emitCopy};
     if (failed(lowerModule(lowering, backend)))
       signalPassFailure();
@@ -47,8 +58,9 @@ struct LowerToCpuPass : impl::LowerToCpuPassBase<LowerToCpuPass> {
 
 } // namespace
 
-std::unique_ptr<Pass> createLowerToCpuPass(const CpuTarget &target, bool int8Activations) {
-  return std::make_unique<LowerToCpuPass>(target, int8Activations);
+std::unique_ptr<Pass> createLowerToCpuPass(const CpuTarget &target, bool int8Activations,
+                                           Precision precision) {
+  return std::make_unique<LowerToCpuPass>(target, int8Activations, precision);
 }
 
 } // namespace kiln::passes

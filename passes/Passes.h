@@ -1,5 +1,6 @@
 #pragma once
 
+#include "kiln/Precision.h"
 #include "passes/cpu/CpuTarget.h"
 
 #include "mlir/Pass/Pass.h"
@@ -16,6 +17,7 @@ namespace kiln::passes {
 
 /// The lowering for a target that is not one of the named levels.
 std::unique_ptr<mlir::Pass> createLowerToCpuPass(const CpuTarget &target,
-                                                 bool int8Activations = false);
+                                                 bool int8Activations = false,
+                                                 Precision precision = Precision::highest);
 
 } // namespace kiln::passes

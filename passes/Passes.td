@@ -396,7 +396,9 @@ def LowerToCpuPass : Pass<"kiln-lower-to-cpu", "::mlir::ModuleOp"> {
   let options = [Option<"target", "target", "std::string", "\"x86-64\"",
                         "x86-64 (SSE4.2), x86-64-v3 (AVX2) or x86-64-v4 (AVX-512)">,
                  Option<"int8Activations", "int8-activations", "bool", "false",
-                        "round what packed weights are multiplied with to int8">];
+                        "round what packed weights are multiplied with to int8">,
+                 Option<"precision", "precision", "std::string", "\"highest\"",
+                        "of products of float32: highest, high or bf16">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect",
                            "::mlir::vector::VectorDialect", "::mlir::LLVM::LLVMDialect"];
 }

@@ -10,6 +10,23 @@ using namespace mlir;
 
 namespace kiln::passes {
 
+static constexpr std::pair<std::string_view, Precision> precisions[] = {
+    {"highest", Precision::highest}, {"high", Precision::high}, {"bf16", Precision::bf16}};
+
+std::string_view precisionName(Precision precision) {
+  for (auto [name, value] : precisions)
+    if (value == precision)
+      return name;
+  llvm_unreachable("all precisions are above");
+}
+
+std::optional<Precision> precisionByName(std::string_view name) {
+  for (auto [known, value] : precisions)
+    if (known == name)
+      return value;
+  return std::nullopt;
+}
+
 bool PipelineOptions::isEnabled(std::string_view pass) const {
   return !llvm::is_contained(disabledPasses, pass);
 }
@@ -70,7 +87,7 @@ const std::vector<Phase> &cpuPhases() {
       {"lower",
        [](OpPassManager &pm, const PipelineOptions &options) {
          // Kernels to loops and vectors, memory planned, the entry written.
-         pm.addPass(createLowerToCpuPass(options.cpu, options.int8Activations));
+         pm.addPass(createLowerToCpuPass(options.cpu, options.int8Activations, options.precision));
        }},
   };
   return phases;
@@ -111,6 +128,9 @@ struct CpuPipelineOptions : PassPipelineOptions<CpuPipelineOptions> {
   Option<bool> int8Activations{*this, "int8-activations",
                                llvm::cl::desc("round what packed weights are multiplied with"),
                                llvm::cl::init(false)};
+  Option<std::string> precision{*this, "precision",
+                                llvm::cl::desc("of products of float32: highest, high or bf16"),
+                                llvm::cl::init("highest")};
   ListOption<std::string> disable{*this, "disable", llvm::cl::desc("passes to leave out")};
 };
 } // namespace
@@ -125,6 +145,10 @@ void registerPipelines(AfterPhase afterPhase) {
         else // says so when it runs
           pm.addPass(createLowerToCpuPass({options.target}));
         pipeline.int8Activations = options.int8Activations;
+        if (auto precision = precisionByName(options.precision.getValue()))
+          pipeline.precision = *precision;
+        else // says so when it runs
+          pm.addPass(createLowerToCpuPass({"x86-64", false, options.precision}));
         pipeline.disabledPasses.assign(options.disable.begin(), options.disable.end());
         addPhases(pm, cpuPhases(), pipeline, afterPhase);
       });

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "kiln/Precision.h"
 #include "passes/cpu/CpuTarget.h"
 
 #include <string>
@@ -20,11 +21,16 @@ struct Phase {
 
 struct PipelineOptions {
   CpuTarget cpu;
-  std::vector<std::string> disabledPasses; // "kiln-fuse-epilogue", …
-  bool int8Activations = false;            // of linears whose weights stay packed
-  std::string chip = {};                   // of an accelerator; empty: a CPU
+  std::vector<std::string> disabledPasses;  // "kiln-fuse-epilogue", …
+  bool int8Activations = false;             // of linears whose weights stay packed
+  std::string chip = {};                    // of an accelerator; empty: a CPU
+  Precision precision = Precision::highest; // of products of float32
   bool isEnabled(std::string_view pass) const;
 };
+
+/// "highest", "high", "bf16".
+std::string_view precisionName(Precision precision);
+std::optional<Precision> precisionByName(std::string_view name);
 
 /// The passes that can be switched off.
 const std::vector<std::string> &optionalPasses();

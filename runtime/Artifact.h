@@ -2,6 +2,7 @@
 
 #include "kiln/Dim.h"
 #include "kiln/Error.h"
+#include "kiln/Precision.h"
 #include "kiln/Shape.h"
 #include "kiln/Stats.h"
 
@@ -29,6 +30,12 @@ struct Packing {
     filterPanels,
     /// A [N, C, ...] filter, PyTorch's, as that [..., C, N] filter.
     channelsFirstPanels,
+    /// The same in pairs of K, in bfloat16 (float32 is rounded to it, to nearest even):
+    /// packed[n / panel][k / 2][n % panel][k % 2], an odd K filled with zeros.
+    rowPairs,
+    columnPairs,
+    filterPairs,
+    channelsFirstPairs,
   };
   Kind kind = Kind::none;
   int64_t panel = 0;
@@ -129,10 +136,11 @@ struct Artifact {
 
 /// What the compiler is asked for beside the graph. All of it is part of the key.
 struct CompileRequest {
-  std::string target = "native";           // Target::byName
-  std::vector<std::string> disabledPasses; // "kiln-fuse-epilogue", …: switches them off
-  bool int8Activations = false;            // of products with weights that stay packed
-  int64_t ranks = 1;                       // devices over which ir::Input::shardAxis splits
+  std::string target = "native";            // Target::byName
+  std::vector<std::string> disabledPasses;  // "kiln-fuse-epilogue", …: switches them off
+  bool int8Activations = false;             // of products with weights that stay packed
+  Precision precision = Precision::highest; // of products of float32
+  int64_t ranks = 1;                        // devices over which ir::Input::shardAxis splits
   /// Of the accelerators that shall run it: "sm_80", "sm_90", "sm_100"; empty for a CPU.
   std::string chip = {};
   /// For which to add machine code, of those that run code for `chip`; none: for `chip`.

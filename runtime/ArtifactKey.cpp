@@ -44,6 +44,8 @@ static std::string optionsText(const CompileRequest &request) {
   std::string text = fmt::format("ranks {}", request.ranks);
   if (request.int8Activations)
     text += "\nint8 activations";
+  if (request.precision != Precision::highest)
+    text += request.precision == Precision::high ? "\nprecision high" : "\nprecision bf16";
   if (!request.chip.empty()) {
     text += "\nchip " + request.chip;
     for (const std::string &architecture : request.architectures)

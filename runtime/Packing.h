@@ -24,7 +24,8 @@ struct MatrixShape {
 };
 
 /// How `packing` looks at a tensor of `type` (static shape). Packing::Kind::none takes any rank:
-/// one row. Errors: ValueError if the rank is below 2 or `panel` is not positive.
+/// one row. Errors: ValueError if the rank is below 2 or `panel` is not positive, or if pairs are
+/// wanted of elements that are neither bfloat16 nor float32.
 MatrixShape matrixShape(const Packing &packing, const TensorType &type);
 
 /// Bytes of the packed copy: whole panels.

@@ -36,7 +36,8 @@ public:
   AttentionKernel(ModuleLowering &lowering, Kernel &kernel)
       : lowering(lowering), kernel(kernel), op(cast<ir::AttentionOp>(kernel.anchor)),
         q(ElementEmitter::typeOf(op.getQ())), k(ElementEmitter::typeOf(op.getK())),
-        v(ElementEmitter::typeOf(op.getV())), width(panelWidth(lowering.target)) {
+        v(ElementEmitter::typeOf(op.getV())), width(panelWidth(lowering.target)),
+        format{.panelWidth = width} {
     const int64_t rank = q.rank();
     const bool headsLast = op.getLayout() == "bshd";
     headAxis = headsLast ? rank - 2 : rank - 3;
@@ -145,7 +146,7 @@ private:
       Value firstRow = f.mul(f.rem(task, blocks), perBlock);
       Value rows = f.min(perBlock, f.sub(f.dimValue(queries), firstRow));
 
-      emitPackRows(f, q, rows, f.dimValue(depth), isWholeVectors(f, depth), queryStride,
+      emitPackRows(f, format, q, rows, f.dimValue(depth), isWholeVectors(f, depth), queryStride,
                    rowsOf(f, op.getQ(), batch, head, firstRow, {}));
       emitStart(f, rows, largest, sums, out, padded);
       f.loop(f.constant(0), keyCount, f.constant(productBlock), [&](Value firstKey) {
@@ -231,7 +232,7 @@ private:
                   Value firstKey, Value count) {
     Value total = f.dimValue(columns);
     f.loop(f.constant(0), total, f.constant(width), [&](Value column) {
-      emitPackPanel(f, f.offset(panels, f.mul(column, productBlock), 4), count,
+      emitPackPanel(f, format, f.offset(panels, f.mul(column, productBlock), 4), count,
                     f.min(f.constant(width), f.sub(total, column)),
                     rowsOf(f, op.getV(), batch, head, firstKey, column));
     });
@@ -314,6 +315,7 @@ private:
   ir::AttentionOp op;
   TensorType q, k, v, scores;
   int64_t width, headAxis = 0, rowAxis = 0;
+  ProductFormat format;
   Dim heads, queries, keys, depth, columns, depthBlocks, paddedColumns;
   std::vector<Dim> outer; // batch dims and heads
 };

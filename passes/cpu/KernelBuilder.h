@@ -2,6 +2,7 @@
 
 #include "kiln/DType.h"
 #include "kiln/Dim.h"
+#include "kiln/Precision.h"
 #include "passes/cpu/CpuTarget.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -29,9 +30,10 @@ struct ModuleLowering {
   mlir::Operation *deviceModule = nullptr; // holds what runs on an accelerator; null: nothing does
   std::vector<DeviceFunction> deviceFunctions;
   CpuTarget target;
-  bool int8Activations = false;     // of linears whose weights stay packed
-  std::vector<std::string> symbols; // order of the entry's dims
-  Dim scratchPerThread = 0;         // bytes, the largest that a kernel asked for
+  bool int8Activations = false;             // of linears whose weights stay packed
+  Precision precision = Precision::highest; // of products of float32
+  std::vector<std::string> symbols;         // order of the entry's dims
+  Dim scratchPerThread = 0;                 // bytes, the largest that a kernel asked for
   std::vector<std::pair<std::string, std::string>> indexSites; // message, location
 
   /// Asks for `bytes` of scratch memory for each worker (the kernels take turns: the largest

@@ -272,9 +272,11 @@ Value linearRuns(Operation *linear) {
   return reshape.getX();
 }
 
-std::string linearPacking(Operation *linear, const CpuTarget &target) {
-  StringRef kind = cast<ir::LinearOp>(linear).getTransposed() ? "rows" : "columns";
-  return (kind + ":" + Twine(panelWidth(target))).str();
+std::string linearPacking(Operation *linear, const ProductFormat &format) {
+  const bool byRows = cast<ir::LinearOp>(linear).getTransposed();
+  StringRef kind = format.inPairs() ? (byRows ? "row-pairs:" : "column-pairs:")
+                                    : (byRows ? "rows:" : "columns:");
+  return (kind + Twine(format.panelWidth)).str();
 }
 
 } // namespace kiln::passes

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "passes/cpu/CpuTarget.h"
+#include "passes/cpu/ProductFormat.h"
 
 #include "mlir/IR/Block.h"
 #include "mlir/IR/Operation.h"
@@ -73,9 +73,10 @@ mlir::LogicalResult checkElementwiseBehind(mlir::Block &body, mlir::Operation *a
 /// that depends on the anchor.
 bool canFuseIntoProductEpilogue(mlir::Operation *op, mlir::Value value);
 
-/// How a weight of a linear lies in memory: "rows:32" ([N, K]) or "columns:32" ([K, N]), the kind
-/// and width of runtime::Packing. On the kernel's argument as `kiln.packing`.
+/// How a weight of a linear lies in memory: "rows:32" ([N, K]) or "columns:32" ([K, N]),
+/// "row-pairs:64" or "column-pairs:64", the kind and width of runtime::Packing. On the kernel's
+/// argument as `kiln.packing`.
 inline constexpr llvm::StringLiteral packingAttrName = "kiln.packing";
-std::string linearPacking(mlir::Operation *linear, const CpuTarget &target);
+std::string linearPacking(mlir::Operation *linear, const ProductFormat &format);
 
 } // namespace kiln::passes

@@ -37,14 +37,19 @@ public:
       rows = rows * dim;
     sizes.columns = x.shape[-1].value();
     sizes.blocks = std::max<int64_t>(1, (sizes.columns + productBlock - 1) / productBlock);
-    sizes.panelWidth = panelWidth(lowering.target);
+    format = hasPackedWeights(linear) ? ProductFormat{.panelWidth = panelWidth(lowering.target)}
+                                      : chooseProduct(lowering, x.dtype, x.shape[-1]);
+    sizes.panelWidth = format.panelWidth;
+    sizes.granule = format.granule;
+    if (format.unit == ProductUnit::tiles)
+      sizes.evenRows = format.granule;
     for (const LinearForm::Group &group : this->form.groups) {
       sizes.panels += panelsOf(group);
       sizes.outputColumns += columnsOf(group) * int64_t(group.weights.size());
       strips = std::max<int64_t>(strips, group.weights.size());
     }
-    sizes.maxRows = linearBlockRows(sizes.blocks, hasPackedWeights(linear));
-    blockStride = sizes.maxRows * rowStride;
+    sizes.maxRows = linearBlockRows(sizes.blocks, format, hasPackedWeights(linear));
+    blockStride = sizes.maxRows * format.rowStride;
     stripStride = sizes.maxRows * sizes.panelWidth;
     for (Value weight : linear.getWeights())
       if (auto decode = weight.getDefiningOp<ir::DequantizeOp>()) {
@@ -63,7 +68,7 @@ public:
       for (Value weight : linear.getWeights())
         kernel.function.setArgAttr(
             cast<BlockArgument>(weight).getArgNumber(), packingAttrName,
-            StringAttr::get(weight.getContext(), linearPacking(linear, lowering.target)));
+            StringAttr::get(weight.getContext(), linearPacking(linear, format)));
     emitProducts();
     if (form.norm)
       emitNorm();
@@ -81,7 +86,8 @@ private:
   };
 
   // Scratch: rows of x, strips; for packed weights the decoded panel and rows of x as integers.
-  int64_t panelAt() const { return (sizes.blocks * blockStride + strips * stripStride) * 4; }
+  int64_t stripsAt() const { return sizes.blocks * blockStride * format.rowBytes(); }
+  int64_t panelAt() const { return stripsAt() + strips * stripStride * 4; }
   int64_t integersAt() const { return panelAt() + decodedPanelBytes(lowering.target); }
   int64_t scratchBytes() const {
     return packed.empty() ? panelAt() : integersAt() + mostIntegerRows * integers.bytes();
@@ -122,12 +128,13 @@ private:
     Value a = f.scratch();
     Value count = f.dimValue(rows);
     Value blockCount = f.extra(rowBlocks), chunkCount = f.extra(chunks);
+    emitProductsBegin(f, format);
     Value asIntegers; // an i64: whether the rows at hand are multiplied as integers
     if (!packed.empty())
       asIntegers = f.stackArray(f.i64(), 1);
     f.loop(f.begin, f.end, f.constant(1), [&](Value task) {
       Value block = f.div(task, chunkCount), chunk = f.rem(task, chunkCount);
-      auto [firstRow, endRow] = emitRowsOfBlock(f, count, blockCount, block);
+      auto [firstRow, endRow] = emitRowsOfBlock(f, sizes, count, blockCount, block);
       Value blockRows = f.sub(endRow, firstRow);
       // The tasks of a row block follow each other: its rows are copied by the first of this call.
       Value fresh =
@@ -153,13 +160,14 @@ private:
                                ValueRange{f.context, firstRow, endRow, f.worker});
         });
     });
+    emitProductsEnd(f, format);
     f.finish();
   }
 
   void packRows(FunctionEmitter &f, Value a, Value firstRow, Value blockRows) {
     if (Value source = linearRuns(linear))
       return packRuns(f, a, firstRow, blockRows, source);
-    emitPackRows(f, a, blockRows, f.constant(sizes.columns), sizes.columns % f.lanes() == 0,
+    emitPackRows(f, format, a, blockRows, f.constant(sizes.columns), sizes.columns % f.lanes() == 0,
                  blockStride, [&](Value row) -> RowReader {
                    auto elements = std::make_shared<ElementEmitter>(f);
                    elements->provideArguments(kernel.body());
@@ -178,7 +186,7 @@ private:
     for (int64_t axis = int64_t(leading.size()); axis < shape.rank(); ++axis)
       runs.sizes.push_back(shape[axis].value());
     runs.blockStride = blockStride;
-    emitPackRuns(f, a, blockRows, runs, [&](Value row) -> RunReader {
+    emitPackRuns(f, format, a, blockRows, runs, [&](Value row) -> RunReader {
       auto elements = std::make_shared<ElementEmitter>(f);
       elements->provideArguments(kernel.body());
       SmallVector<Value> lead = emitRowCoords(f, leading, f.add(firstRow, row));
@@ -211,7 +219,7 @@ private:
   void emitPanel(FunctionEmitter &f, const LinearForm::Group &group, Value a, Value firstRow,
                  Value blockRows, Value panel, Value asIntegers) {
     const int64_t width = sizes.panelWidth;
-    Value strip = f.offset(a, f.constant(sizes.blocks * blockStride), 4);
+    Value strip = f.offsetBytes(a, f.constant(stripsAt()));
     for (auto [slot, index] : llvm::enumerate(group.weights)) {
       if (asIntegers) {
         Value target = f.offset(strip, f.constant(int64_t(slot) * stripStride), 4);
@@ -220,16 +228,16 @@ private:
         continue;
       }
       Value weight = linear.getWeights()[index];
-      DType dtype = ElementEmitter::typeOf(weight).dtype;
+      DType dtype = format.inPairs() ? format.rowType : ElementEmitter::typeOf(weight).dtype;
       Value source = f.offset(f.buffer(cast<BlockArgument>(weight).getArgNumber()),
-                              f.mul(panel, sizes.columns * width), sizeBytes(dtype));
+                              f.mul(panel, format.panelElements(sizes.columns)), sizeBytes(dtype));
       Value target = f.offset(strip, f.constant(int64_t(slot) * stripStride), 4);
       auto product = [&](bool half) {
         f.loop(f.constant(0), f.constant(sizes.blocks), f.constant(1), [&](Value block) {
           Value first = f.mul(block, productBlock);
           emitProduct(
-              f, dtype,
-              {.a = f.offset(a, f.mul(block, blockStride), 4),
+              f, format, dtype,
+              {.a = f.offset(a, f.mul(block, blockStride), format.rowBytes()),
                .b = f.offset(source, f.mul(first, width), sizeBytes(dtype)),
                .c = target,
                .k = f.min(f.constant(productBlock), f.sub(f.constant(sizes.columns), first)),
@@ -388,6 +396,7 @@ private:
   TensorType x;
   ArrayRef<Dim> leading;
   Dim rows = 1;
+  ProductFormat format;
   LinearSizes sizes;
   int64_t strips = 0, blockStride = 0, stripStride = 0; // strides in elements
   SmallVector<Packed> packed;                           // of each weight, or empty

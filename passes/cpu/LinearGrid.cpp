@@ -15,6 +15,8 @@ constexpr int64_t decodingBlockBytes = 2048 * 1024;
 /// Beyond this a larger block saves next to nothing: the weights are read once per block, and 120
 /// rows do 60 operations on each byte of them.
 constexpr int64_t mostRows = 120;
+/// Tiles multiply eight times as fast as AVX-512 does.
+constexpr int64_t mostTileRows = 256;
 /// Tasks for each thread: enough to share evenly, and threads are slowed by strangers.
 constexpr int64_t tasksPerThread = 8;
 /// The same where columns are too few for that and row blocks get shorter than they need be.
@@ -26,18 +28,17 @@ constexpr int64_t leastWholeRows = 36, wholeRowFactor = 3;
 /// Columns of a chunk, at least: each chunk may copy its rows of x anew, at about 0.15 cycles an
 /// element, while the product takes 1/16 to 1/32 cycle for each element and column.
 constexpr int64_t leastChunkColumns = 64;
-/// Blocks of rows are multiples of this but for the last: what tiles take without rows for nothing.
-constexpr int64_t evenRows = 4;
 /// Multiplications (about 3 microseconds of them) below which handing out tasks costs more than it
 /// gives; a row counts as at least 8, as products of few rows wait for memory.
 constexpr int64_t leastParallelWork = 1 << 17;
 
 } // namespace
 
-int64_t linearBlockRows(int64_t blocks, bool decodes) {
+int64_t linearBlockRows(int64_t blocks, const ProductFormat &format, bool decodes) {
   int64_t bytes = decodes ? decodingBlockBytes : blockBytes;
-  int64_t rows = bytes / (blocks * rowStride * 4) / rowGranule * rowGranule;
-  return std::clamp(rows, rowGranule, mostRows);
+  int64_t rows = bytes / (blocks * format.rowStride * format.rowBytes());
+  rows = std::min(rows, format.unit == ProductUnit::tiles ? mostTileRows : mostRows);
+  return std::max(format.granule, rows / format.granule * format.granule);
 }
 
 LinearGrid emitLinearGrid(FunctionEmitter &f, const LinearSizes &sizes, Value rows,
@@ -66,7 +67,7 @@ LinearGrid emitLinearGrid(FunctionEmitter &f, const LinearSizes &sizes, Value ro
   Value least = f.ceilDiv(f.mul(threads, leastTasksPerThread), f.constant(most));
   grid.rowBlocks = choose(several, f.max(grid.rowBlocks, least), grid.rowBlocks);
   // Where rows alone make enough tasks: an equal number for each thread.
-  Value granules = f.max(one, f.ceilDiv(rows, f.constant(rowGranule)));
+  Value granules = f.max(one, f.ceilDiv(rows, f.constant(sizes.granule)));
   grid.rowBlocks =
       choose(f.lessThan(grid.rowBlocks, wanted), grid.rowBlocks, forAllThreads(grid.rowBlocks));
   grid.rowBlocks = f.min(grid.rowBlocks, granules);
@@ -86,10 +87,11 @@ LinearGrid emitLinearGrid(FunctionEmitter &f, const LinearSizes &sizes, Value ro
   return grid;
 }
 
-Part emitRowsOfBlock(FunctionEmitter &f, Value rows, Value rowBlocks, Value block) {
-  Value granules = f.ceilDiv(rows, f.constant(evenRows));
+Part emitRowsOfBlock(FunctionEmitter &f, const LinearSizes &sizes, Value rows, Value rowBlocks,
+                     Value block) {
+  Value granules = f.ceilDiv(rows, f.constant(sizes.evenRows));
   auto start = [&](Value index) {
-    return f.min(rows, f.mul(f.div(f.mul(index, granules), rowBlocks), evenRows));
+    return f.min(rows, f.mul(f.div(f.mul(index, granules), rowBlocks), sizes.evenRows));
   };
   return {start(block), start(f.add(block, 1))};
 }

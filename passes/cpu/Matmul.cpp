@@ -33,7 +33,8 @@ public:
       : lowering(lowering), kernel(kernel), op(cast<ir::MatmulOp>(kernel.anchor)),
         type(ElementEmitter::typeOf(op.getResult())), x(ElementEmitter::typeOf(op.getX())),
         y(ElementEmitter::typeOf(op.getY())), batch(type.shape.begin(), type.shape.end() - 2),
-        rows(type.shape[-2]), columns(type.shape[-1]), depth(x.shape[-1]) {
+        rows(type.shape[-2]), columns(type.shape[-1]), depth(x.shape[-1]),
+        format(chooseProduct(lowering, type.dtype, depth)) {
     std::vector<Dim> full = batch;
     full.insert(full.end(), {rows, depth});
     broadcastX = {x.dtype, Shape(full)};
@@ -43,9 +44,7 @@ public:
   }
 
   void emitBlocked() {
-    const int64_t width = panelWidth(lowering.target);
-    lowering.requireScratch(
-        Dim((mostRows * rowStride + productBlock * width + mostRows * mostColumns) * 4));
+    lowering.requireScratch(Dim(panelAt() + panelBytes() + memoryRows() * mostColumns * 4));
     emitBlockedBody();
     emitLauncher([&](FunctionEmitter &f) { emitBlockedTasks(f); });
   }
@@ -58,6 +57,13 @@ public:
   }
 
 private:
+  // Scratch memory: rows of x, a panel of y, results.
+  int64_t memoryRows() const {
+    return (mostRows + format.granule - 1) / format.granule * format.granule;
+  }
+  int64_t panelAt() const { return memoryRows() * format.rowStride * format.rowBytes(); }
+  int64_t panelBytes() const { return format.panelElements(productBlock) * format.rowBytes(); }
+
   enum Extra : unsigned { rowsPerTask, rowTasks, columnsPerTask, columnTasks };
 
   void emitLauncher(llvm::function_ref<void(FunctionEmitter &)> run) {
@@ -72,13 +78,13 @@ private:
   }
 
   void emitBlockedTasks(FunctionEmitter &f) {
-    const int64_t width = panelWidth(lowering.target);
+    const int64_t width = format.panelWidth;
     Value one = f.constant(1), m = f.dimValue(rows), n = f.dimValue(columns);
     auto whole = [&](Value count, int64_t granule) {
       return f.mul(f.max(one, f.ceilDiv(count, f.constant(granule))), granule);
     };
     Value blocks = f.max(one, f.ceilDiv(m, f.constant(mostRows)));
-    Value perTask = whole(f.ceilDiv(m, blocks), rowGranule);
+    Value perTask = whole(f.ceilDiv(m, blocks), format.granule);
     blocks = f.ceilDiv(m, perTask);
     Value matrices = emitNumElements(f, batch);
     // Narrower than most where there would be too few tasks.
@@ -116,11 +122,12 @@ private:
   }
 
   void emitBlockedBody() {
-    const int64_t width = panelWidth(lowering.target);
+    const int64_t width = format.panelWidth;
     auto f = FunctionEmitter::body(lowering, op.getLoc(), kernel.name);
+    emitProductsBegin(f, format);
     Value a = f.scratch();
-    Value panel = f.offset(a, f.constant(mostRows * rowStride), 4);
-    Value c = f.offset(panel, f.constant(productBlock * width), 4);
+    Value panel = f.offsetBytes(a, f.constant(panelAt()));
+    Value c = f.offsetBytes(panel, f.constant(panelBytes()));
     Value perTask = f.extra(rowsPerTask), blocks = f.extra(rowTasks);
     Value perChunk = f.extra(columnsPerTask), chunks = f.extra(columnTasks);
     Value total = f.dimValue(depth);
@@ -134,12 +141,12 @@ private:
       // At least once: without depth the sums are 0.
       f.loop(f.constant(0), f.max(total, f.constant(1)), f.constant(productBlock), [&](Value k) {
         Value steps = f.min(f.constant(productBlock), f.sub(total, k));
-        emitPackRows(f, a, count, steps, isWholeVectors(f, depth), 0,
+        emitPackRows(f, format, a, count, steps, isWholeVectors(f, depth), 0,
                      rowsOf(f, op.getX(), broadcastX, matrix, firstRow, k));
         f.loop(f.constant(0), wide, f.constant(width), [&](Value column) {
-          emitPackPanel(f, panel, steps, f.min(f.constant(width), f.sub(wide, column)),
+          emitPackPanel(f, format, panel, steps, f.min(f.constant(width), f.sub(wide, column)),
                         rowsOf(f, op.getY(), broadcastY, matrix, k, f.add(firstColumn, column)));
-          emitProduct(f, DType::float32,
+          emitProduct(f, format, DType::float32,
                       {.a = a,
                        .b = panel,
                        .c = f.offset(c, column, 4),
@@ -159,6 +166,7 @@ private:
         });
       });
     });
+    emitProductsEnd(f, format);
     f.finish();
   }
 
@@ -208,6 +216,7 @@ private:
   TensorType type, x, y, broadcastX, broadcastY;
   std::vector<Dim> batch;
   Dim rows, columns, depth;
+  ProductFormat format;
 };
 
 } // namespace

@@ -1,5 +1,7 @@
 #include "passes/cpu/MicrokernelPacking.h"
 
+#include "passes/cpu/MicrokernelPairs.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
 using namespace mlir;
@@ -32,27 +34,42 @@ static void clearPadding(FunctionEmitter &f, Value a, Value rows, Value blocks,
   });
 }
 
-void emitPackRows(FunctionEmitter &f, Value a, Value rows, Value columns, bool wholeVectors,
-                  int64_t blockStride, const RowSource &source) {
+/// Elements of a row of A as they are kept.
+static Value toRowType(FunctionEmitter &f, const ProductFormat &format, Value values) {
+  return format.inPairs() ? emitToBFloat16(f, values) : values;
+}
+
+/// The second half of the pair of an odd column.
+static void clearBehind(FunctionEmitter &f, const ProductFormat &format, Value row, Value columns) {
+  Value zero = arith::ConstantIntOp::create(f.b, f.b.getI16Type(), 0);
+  f.store(zero, f.offset(row, columns, format.rowBytes()));
+}
+
+void emitPackRows(FunctionEmitter &f, const ProductFormat &format, Value a, Value rows,
+                  Value columns, bool wholeVectors, int64_t blockStride, const RowSource &source) {
   Value blocks = f.ceilDiv(columns, f.constant(productBlock));
   f.loop(f.constant(0), rows, f.constant(1), [&](Value row) {
     RowReader read = source(row);
     f.loop(f.constant(0), blocks, f.constant(1), [&](Value block) {
       Value first = f.mul(block, productBlock);
       Value count = f.min(f.constant(productBlock), f.sub(columns, first));
-      Value to = f.offset(a, f.add(f.mul(block, blockStride), f.mul(row, rowStride)), 4);
+      Value to = f.offset(a, f.add(f.mul(block, blockStride), f.mul(row, format.rowStride)),
+                          format.rowBytes());
       // The last vector of a row is stored whole: there is room, and nobody reads what is beyond.
       emitColumns(f, count, wholeVectors, [&](Value column, Value mask) {
-        f.store(read(f.add(first, column), mask), f.offset(to, column, 4));
+        f.store(toRowType(f, format, read(f.add(first, column), mask)),
+                f.offset(to, column, format.rowBytes()));
       });
+      if (format.inPairs() && !wholeVectors)
+        clearBehind(f, format, to, count);
     });
   });
-
-  clearPadding(f, a, rows, blocks, blockStride);
+  if (!format.inPairs())
+    clearPadding(f, a, rows, blocks, blockStride);
 }
 
-void emitPackRuns(FunctionEmitter &f, Value a, Value rows, const RunShape &shape,
-                  const RunSource &source) {
+void emitPackRuns(FunctionEmitter &f, const ProductFormat &format, Value a, Value rows,
+                  const RunShape &shape, const RunSource &source) {
   const int64_t run = shape.sizes.back();
   int64_t columns = 1;
   for (int64_t size : shape.sizes)
@@ -61,7 +78,7 @@ void emitPackRuns(FunctionEmitter &f, Value a, Value rows, const RunShape &shape
   const bool mayStraddle = !wholeVectors && columns > productBlock;
   f.loop(f.constant(0), rows, f.constant(1), [&](Value row) {
     RunReader read = source(row);
-    Value rowStart = f.offset(a, f.mul(row, rowStride), 4);
+    Value rowStart = f.offset(a, f.mul(row, format.rowStride), format.rowBytes());
     SmallVector<Value> indices;
     // Ascending: what a vector stores beyond its run is overwritten by the next run, or lies
     // between the rows, where nobody reads.
@@ -78,8 +95,9 @@ void emitPackRuns(FunctionEmitter &f, Value a, Value rows, const RunShape &shape
         Value position = f.add(first, column);
         Value block = f.div(position, f.constant(productBlock));
         Value inBlock = f.rem(position, f.constant(productBlock));
-        Value to = f.offset(rowStart, f.add(f.mul(block, shape.blockStride), inBlock), 4);
-        Value values = read(indices, column, mask);
+        Value to =
+            f.offset(rowStart, f.add(f.mul(block, shape.blockStride), inBlock), format.rowBytes());
+        Value values = toRowType(f, format, read(indices, column, mask));
         f.store(values, to);
         if (!mayStraddle)
           return;
@@ -88,18 +106,54 @@ void emitPackRuns(FunctionEmitter &f, Value a, Value rows, const RunShape &shape
         Value crosses = arith::AndIOp::create(f.b, f.lessThan(end, f.add(position, f.lanes())),
                                               f.lessThan(end, f.constant(columns)));
         f.ifThen(crosses, [&] {
-          f.store(values, f.offset(to, f.constant(shape.blockStride - productBlock), 4));
+          f.store(values,
+                  f.offset(to, f.constant(shape.blockStride - productBlock), format.rowBytes()));
         });
       });
     };
     nest(0, f.constant(0));
+    if (format.inPairs() && columns % 2)
+      clearBehind(f, format, rowStart,
+                  f.constant(columns / productBlock * shape.blockStride + columns % productBlock));
   });
-  clearPadding(f, a, rows, f.constant((columns + productBlock - 1) / productBlock),
-               shape.blockStride);
+  if (!format.inPairs())
+    clearPadding(f, a, rows, f.constant((columns + productBlock - 1) / productBlock),
+                 shape.blockStride);
 }
 
-void emitPackPanel(FunctionEmitter &f, Value panel, Value k, Value columns,
-                   const RowSource &source) {
+/// Rows 2 p and 2 p + 1 as one of pairs; the second one null: zeros.
+static Value interleave(FunctionEmitter &f, Value low, Value high) {
+  auto halves = f.vec(f.b.getI16Type()), words = f.vec(f.b.getI32Type());
+  auto widen = [&](Value values) -> Value {
+    Value bits = LLVM::BitcastOp::create(f.b, halves, emitToBFloat16(f, values));
+    return arith::ExtUIOp::create(f.b, words, bits);
+  };
+  if (!high)
+    return widen(low);
+  Value sixteen = arith::ConstantOp::create(f.b, DenseElementsAttr::get(words, APInt(32, 16)));
+  return arith::OrIOp::create(f.b, widen(low), arith::ShLIOp::create(f.b, widen(high), sixteen));
+}
+
+static void packPairPanel(FunctionEmitter &f, const ProductFormat &format, Value panel, Value k,
+                          Value columns, const RowSource &source) {
+  auto packPair = [&](Value pair, bool whole) {
+    Value row = f.mul(pair, 2);
+    RowReader low = source(row), high = whole ? source(f.add(row, 1)) : RowReader();
+    Value to = f.offset(panel, f.mul(pair, format.panelWidth), 4);
+    f.vectorLoop(columns, [&](Value column, Value mask) {
+      Value words = interleave(f, low(column, mask), whole ? high(column, mask) : Value());
+      f.store(words, f.offset(to, column, 4));
+    });
+  };
+  Value pairs = f.div(k, f.constant(2));
+  f.loop(f.constant(0), pairs, f.constant(1), [&](Value pair) { packPair(pair, true); });
+  f.ifThen(f.lessThan(f.mul(pairs, 2), k), [&] { packPair(pairs, false); });
+}
+
+void emitPackPanel(FunctionEmitter &f, const ProductFormat &format, Value panel, Value k,
+                   Value columns, const RowSource &source) {
+  if (format.inPairs())
+    return packPairPanel(f, format, panel, k, columns, source);
   const int64_t lanes = f.lanes();
   f.loop(f.constant(0), k, f.constant(1), [&](Value row) {
     RowReader read = source(row);

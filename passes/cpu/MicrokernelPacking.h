@@ -1,7 +1,7 @@
 #pragma once
 
 #include "passes/cpu/Kernels.h"
-#include "passes/cpu/Microkernel.h"
+#include "passes/cpu/ProductFormat.h"
 
 #include <functional>
 
@@ -21,9 +21,11 @@ void emitColumns(FunctionEmitter &f, mlir::Value count, bool wholeVectors,
 bool isWholeVectors(FunctionEmitter &f, const Dim &columns);
 
 /// A block of rows as the microkernel reads A: `a`[k / productBlock][row][k % productBlock], rows
-/// `rowStride` and k blocks `blockStride` elements apart; padding rows are cleared.
-void emitPackRows(FunctionEmitter &f, mlir::Value a, mlir::Value rows, mlir::Value columns,
-                  bool wholeVectors, int64_t blockStride, const RowSource &source);
+/// `format.rowStride` and k blocks `blockStride` elements apart; what the microkernel reads beyond
+/// them is cleared where that matters.
+void emitPackRows(FunctionEmitter &f, const ProductFormat &format, mlir::Value a, mlir::Value rows,
+                  mlir::Value columns, bool wholeVectors, int64_t blockStride,
+                  const RowSource &source);
 
 /// Gives the elements of a row that has several axes: at a run (an index for each axis but the
 /// last) and a column of it.
@@ -37,13 +39,13 @@ struct RunShape {
 };
 
 /// As emitPackRows, from rows that are joined of runs.
-void emitPackRuns(FunctionEmitter &f, mlir::Value a, mlir::Value rows, const RunShape &shape,
-                  const RunSource &source);
+void emitPackRuns(FunctionEmitter &f, const ProductFormat &format, mlir::Value a, mlir::Value rows,
+                  const RunShape &shape, const RunSource &source);
 
-/// `k` rows of at most panelWidth columns as a panel of B: `panel`[k][panelWidth] of float32.
-/// Columns beyond `columns` hold anything.
-void emitPackPanel(FunctionEmitter &f, mlir::Value panel, mlir::Value k, mlir::Value columns,
-                   const RowSource &source);
+/// `k` rows of at most panelWidth columns as a panel of B: `panel`[k][panelWidth] of float32, or
+/// that in pairs of k of bfloat16. Columns beyond `columns` hold anything.
+void emitPackPanel(FunctionEmitter &f, const ProductFormat &format, mlir::Value panel,
+                   mlir::Value k, mlir::Value columns, const RowSource &source);
 
 /// Stores every result of the kernel at coordinates that they all share.
 void emitStores(FunctionEmitter &f, Kernel &kernel, ElementEmitter &elements, const Coords &at);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "kiln/Precision.h"
 #include "kiln/State.h"
 #include "kiln/Stats.h"
 #include "kiln/Tensor.h"
@@ -28,6 +29,9 @@ struct CompileOptions {
   std::string target = "native";
   /// Names of passes that are switched off: "kiln-fuse-epilogue", …
   std::vector<std::string> disabledPasses{};
+  /// Of products of float32. Anything but `highest` gives results that are less exact, and only
+  /// where that is faster on the target.
+  Precision precision = Precision::highest;
   /// Whether products with packed weights (kiln/Quantization.h) round their left operand to int8,
   /// 32 numbers with one scale, at any number of rows: faster, and less exact. The error of a
   /// result is at most the sum of |weight| * (largest |x| of its 32) / 254 over its row. Where x is

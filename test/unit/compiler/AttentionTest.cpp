@@ -231,7 +231,7 @@ TEST_P(AttentionTest, everythingSymbolic) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Targets, AttentionTest, testing::ValuesIn(Target::allOnHost()),
+INSTANTIATE_TEST_SUITE_P(Targets, AttentionTest, testing::ValuesIn(productTargets()),
                          [](const auto &info) { return targetTestName(info.param); });
 
 } // namespace

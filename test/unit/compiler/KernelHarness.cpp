@@ -95,6 +95,8 @@ Data Data::randomIntegers(DType dtype, std::vector<int64_t> shape, uint32_t seed
 Data Data::packed(const std::string &packing) const {
   if (packing.empty())
     return *this;
+  if (packing.find("pairs:") != std::string::npos)
+    return packedPairs(packing);
   const bool rows = packing.starts_with("rows:");
   const int64_t width = std::stoll(packing.substr(packing.find(':') + 1));
   const int64_t n = rows ? shape[0] : shape[1], k = rows ? shape[1] : shape[0];
@@ -105,6 +107,18 @@ Data Data::packed(const std::string &packing) const {
     for (int64_t p = 0; p < k; ++p)
       std::memcpy(result.bytes.data() + ((j / width * k + p) * width + j % width) * element,
                   bytes.data() + (rows ? j * k + p : p * n + j) * element, element);
+  return result;
+}
+
+Data Data::packedPairs(const std::string &packing) const {
+  const bool rows = packing.starts_with("row-");
+  const int64_t width = std::stoll(packing.substr(packing.find(':') + 1));
+  const int64_t n = rows ? shape[0] : shape[1], k = rows ? shape[1] : shape[0];
+  Data result(DType::bfloat16, {(n + width - 1) / width, (k + 1) / 2, width, 2});
+  for (int64_t j = 0; j < n; ++j)
+    for (int64_t p = 0; p < k; ++p)
+      result.set(((j / width * ((k + 1) / 2) + p / 2) * width + j % width) * 2 + p % 2,
+                 (*this)[rows ? j * k + p : p * n + j]);
   return result;
 }
 
@@ -128,7 +142,8 @@ void collectNames(Type type, std::set<std::string> &names) {
 
 } // namespace
 
-CompiledKernel::CompiledKernel(const std::string &text, const codegen::Target &target) {
+CompiledKernel::CompiledKernel(const std::string &text, const codegen::Target &target,
+                               Precision precision) {
   KernelContext context;
   context.context.appendDialectRegistry([] {
     DialectRegistry registry;
@@ -163,6 +178,7 @@ CompiledKernel::CompiledKernel(const std::string &text, const codegen::Target &t
   lowering.module = *module;
   lowering.target = target.forPasses();
   lowering.symbols = symbols;
+  lowering.precision = precision;
   ScopedDiagnosticHandler handler(&context.context, [&](Diagnostic &diagnostic) {
     refusal += diagnostic.str();
     return success();
@@ -244,6 +260,29 @@ int CompiledKernel::run(const std::vector<Data> &inputs, std::vector<Data> &outp
         << "wrote beyond output " << i;
   }
   return status;
+}
+
+std::vector<codegen::Target> productTargets() {
+  std::vector<codegen::Target> targets = codegen::Target::allOnHost();
+  codegen::Target pairs = llvm::cantFail(codegen::Target::byName("avx512+avx512bf16"));
+  if (llvm::Error error = pairs.checkRunsOn())
+    llvm::consumeError(std::move(error));
+  else
+    targets.push_back(pairs);
+  // AMX itself where it is, else its instructions by ordinary code.
+  codegen::Target tiles =
+      llvm::cantFail(codegen::Target::byName("avx512+avx512bf16+amx-tile+amx-bf16"));
+  if (llvm::Error error = tiles.checkRunsOn()) {
+    llvm::consumeError(std::move(error));
+  } else {
+    targets.push_back(tiles);
+  }
+  if (targets.back().has(runtime::CpuFeature::avx512bf16)) {
+    pairs.name += "+amx-emulated";
+    pairs.tilesEmulated = true;
+    targets.push_back(pairs);
+  }
+  return targets;
 }
 
 std::string targetTestName(const codegen::Target &target) {

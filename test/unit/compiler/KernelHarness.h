@@ -35,8 +35,10 @@ struct Data {
                      double high = 1);
   static Data randomIntegers(DType dtype, std::vector<int64_t> shape, uint32_t seed, int64_t low,
                              int64_t high);
-  /// Panels as runtime::Packing states them, of "rows:N" or "columns:N".
+  /// Panels as runtime::Packing states them, of "rows:N", "columns:N", "row-pairs:N" or
+  /// "column-pairs:N".
   Data packed(const std::string &packing) const;
+  Data packedPairs(const std::string &packing) const;
 };
 
 /// One kernel of a module of kiln operations, compiled for a target and mapped: what the entry
@@ -44,7 +46,8 @@ struct Data {
 class CompiledKernel {
 public:
   /// `text`: a module with one function, the kernel `@k`.
-  CompiledKernel(const std::string &text, const codegen::Target &target);
+  CompiledKernel(const std::string &text, const codegen::Target &target,
+                 Precision precision = Precision::highest);
 
   /// Runs with as many threads. `dims`: values of the symbols in the order of their names.
   /// Returns what the launcher returned; a refused kernel fails the test. Output buffers have guard
@@ -74,6 +77,9 @@ private:
 
 /// Every element is within `tolerance` times the largest expected magnitude.
 void expectNearRelative(const Data &actual, const std::vector<double> &expected, double tolerance);
+
+/// The levels of the host, and what products have a kernel of their own for.
+std::vector<codegen::Target> productTargets();
 
 /// A target as the name of a test.
 std::string targetTestName(const codegen::Target &target);

@@ -280,7 +280,7 @@ TEST_P(LinearFusionTest, refusesWhatItCannotHold) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Targets, LinearFusionTest, testing::ValuesIn(Target::allOnHost()),
+INSTANTIATE_TEST_SUITE_P(Targets, LinearFusionTest, testing::ValuesIn(productTargets()),
                          [](const auto &info) { return targetTestName(info.param); });
 
 } // namespace

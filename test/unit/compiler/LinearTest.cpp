@@ -2,6 +2,7 @@
 #include "KernelText.h"
 
 #include <cmath>
+#include <limits>
 
 using namespace kiln;
 using namespace kiln::test;
@@ -45,24 +46,97 @@ TEST_P(LinearTest, isTheProductAndBias) {
 }
 
 TEST_P(LinearTest, aRowDoesNotDependOnTheOthers) {
-  const int64_t n = 200, k = 300, m = 250;
-  CompiledKernel kernel(plainLinear("f32", n, k), GetParam());
-  Data weight = Data::random(DType::float32, {n, k}, 1),
-       bias = Data::random(DType::float32, {n}, 2);
-  Data x = Data::random(DType::float32, {m, k}, 3);
-  std::vector<Data> all = {Data(DType::float32, {m, n})};
-  kernel.run({x, weight, bias}, all, {m}, 2);
-  for (int64_t rows : {1, 2, 3, 4, 5, 6, 9, 11, 24, 125}) {
-    Data part(DType::float32, {rows, k});
-    std::copy_n(x.bytes.end() - part.bytes.size(), part.bytes.size(), part.bytes.begin());
-    std::vector<Data> out = {Data(DType::float32, {rows, n})};
-    kernel.run({part, weight, bias}, out, {rows}, 1);
-    EXPECT_TRUE(std::equal(out[0].bytes.rbegin(), out[0].bytes.rend(), all[0].bytes.rbegin()))
-        << rows << " rows";
+  for (DType dtype : {DType::float32, DType::bfloat16}) {
+    const int64_t n = 200, k = 300, m = 250;
+    CompiledKernel kernel(plainLinear(shortName(dtype).data(), n, k), GetParam());
+    Data weight = Data::random(dtype, {n, k}, 1), bias = Data::random(dtype, {n}, 2);
+    Data x = Data::random(dtype, {m, k}, 3);
+    std::vector<Data> all = {Data(dtype, {m, n})};
+    kernel.run({x, weight, bias}, all, {m}, 2);
+    for (int64_t rows : {1, 2, 3, 4, 5, 6, 9, 11, 24, 125}) {
+      Data part(dtype, {rows, k});
+      std::copy_n(x.bytes.end() - part.bytes.size(), part.bytes.size(), part.bytes.begin());
+      std::vector<Data> out = {Data(dtype, {rows, n})};
+      kernel.run({part, weight, bias}, out, {rows}, 1);
+      EXPECT_TRUE(std::equal(out[0].bytes.rbegin(), out[0].bytes.rend(), all[0].bytes.rbegin()))
+          << rows << " rows";
+    }
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Targets, LinearTest, testing::ValuesIn(Target::allOnHost()),
+/// As they are multiplied: rounded to bfloat16, and kept in `dtype`.
+Data rounded(const Data &data, DType dtype) {
+  Data narrow(DType::bfloat16, data.shape), result(dtype, data.shape);
+  for (int64_t i = 0; i < data.size(); ++i) {
+    narrow.set(i, data[i]);
+    result.set(i, narrow[i]);
+  }
+  return result;
+}
+
+// Products of bfloat16 are exact and their sums float32: 1e-6 of the largest result, and half a
+// last place (of 8 bits) where that is rounded to bfloat16.
+TEST_P(LinearTest, ofBFloat16) {
+  for (DType dtype : {DType::bfloat16, DType::float32})
+    for (auto [n, k] :
+         {std::pair<int64_t, int64_t>{1, 1}, {37, 259}, {96, 64}, {65, 545}, {5, 0}}) {
+      CompiledKernel kernel(plainLinear(shortName(dtype).data(), n, k), GetParam(),
+                            Precision::bf16);
+      Data weight = rounded(Data::random(dtype, {n, k}, 1), dtype),
+           bias = Data::random(dtype, {n}, 2);
+      for (int64_t m : {0, 1, 2, 3, 5, 7, 12, 13, 16, 17, 31, 33, 121, 260}) {
+        SCOPED_TRACE(testing::Message() << shortName(dtype) << " " << m << "x" << k << "x" << n);
+        Data x = rounded(Data::random(dtype, {m, k}, 3), dtype);
+        std::vector<double> expected = reference(x, weight, &bias);
+        for (int threads : {1, 3}) {
+          std::vector<Data> out = {Data(dtype, {m, n})};
+          EXPECT_EQ(kernel.run({x, weight, bias}, out, {m}, threads), 0);
+          expectNearRelative(out[0], expected, dtype == DType::float32 ? 1e-6 : 0x1.02p-9);
+        }
+      }
+    }
+}
+
+// Of float32: twice 2^-9 of each product, which mostly cancels in sums.
+TEST_P(LinearTest, precisionBf16RoundsOperands) {
+  const int64_t m = 40, k = 300, n = 70;
+  CompiledKernel kernel(plainLinear("f32", n, k), GetParam(), Precision::bf16);
+  Data weight = Data::random(DType::float32, {n, k}, 1), bias(DType::float32, {n});
+  Data x = Data::random(DType::float32, {m, k}, 3);
+  std::vector<Data> out = {Data(DType::float32, {m, n})};
+  EXPECT_EQ(kernel.run({x, weight, bias}, out, {m}, 2), 0);
+  bool rounds = GetParam().forPasses().bf16;
+  expectNearRelative(out[0], reference(x, weight, nullptr), rounds ? 5e-3 : 1e-6);
+  if (rounds)
+    expectNearRelative(
+        out[0], reference(rounded(x, DType::float32), rounded(weight, DType::float32), nullptr),
+        1e-6);
+}
+
+TEST_P(LinearTest, infinitiesAndNaNsStayInTheirRow) {
+  const int64_t m = 20, k = 67, n = 70;
+  CompiledKernel kernel(plainLinear("bf16", n, k), GetParam());
+  Data weight = Data::random(DType::bfloat16, {n, k}, 1, 0.5, 1), bias(DType::bfloat16, {n});
+  Data x = Data::random(DType::bfloat16, {m, k}, 3, 0.5, 1);
+  const double infinity = std::numeric_limits<double>::infinity();
+  x.set(3 * k + 5, infinity);
+  x.set(7 * k + 66, -infinity);
+  x.set(17 * k + 40, std::nan(""));
+  std::vector<Data> out = {Data(DType::bfloat16, {m, n})};
+  EXPECT_EQ(kernel.run({x, weight, bias}, out, {m}, 1), 0);
+  for (int64_t i = 0; i < m; ++i)
+    for (int64_t j = 0; j < n; ++j) {
+      double value = out[0][i * n + j];
+      if (i == 17)
+        EXPECT_TRUE(std::isnan(value));
+      else if (i == 3 || i == 7)
+        EXPECT_EQ(value, i == 3 ? infinity : -infinity);
+      else
+        EXPECT_TRUE(value > 0 && value < k) << i << " " << j << " " << value;
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Targets, LinearTest, testing::ValuesIn(productTargets()),
                          [](const auto &info) { return targetTestName(info.param); });
 
 } // namespace

@@ -156,7 +156,7 @@ TEST_P(MatmulTest, refusesWhatItCannotHold) {
               testing::HasSubstr("cannot follow it"));
 }
 
-INSTANTIATE_TEST_SUITE_P(Targets, MatmulTest, testing::ValuesIn(Target::allOnHost()),
+INSTANTIATE_TEST_SUITE_P(Targets, MatmulTest, testing::ValuesIn(productTargets()),
                          [](const auto &info) { return targetTestName(info.param); });
 
 } // namespace

@@ -1,0 +1,144 @@
+#include "passes/cpu/MicrokernelPairs.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
+#include <array>
+#include <functional>
+
+using namespace mlir;
+
+namespace kiln::passes {
+namespace {
+
+constexpr int64_t lanes = 16;
+constexpr llvm::StringLiteral zerosName = "gemm.pairs.zeros";
+
+/// A function for all rows, and those of its tiles.
+struct Kind {
+  llvm::StringLiteral name;
+  int64_t vectors; // of a row
+  /// Rows of the tiles, largest first. Vectors of a row, as many of the panel and a broadcast must
+  /// fit in 32 registers: 6 * 4 + 5, 12 * 2 + 3.
+  std::array<int64_t, 4> rows;
+
+  std::string tile(int64_t rows) const { return (name + "." + Twine(rows)).str(); }
+};
+constexpr Kind wholePanels = {"gemm.pairs", 4, {6, 4, 2, 1}};
+constexpr Kind halfPanels = {"gemm.half.pairs", 2, {12, 8, 4, 1}};
+static_assert(rowGranule % wholePanels.rows[0] == 0 && rowGranule % halfPanels.rows[0] == 0);
+
+void call(FunctionEmitter &f, StringRef callee, ValueRange operands) {
+  LLVM::CallOp::create(f.b, TypeRange{}, callee, operands);
+}
+Value intrinsic(FunctionEmitter &f, StringRef callee, Type result, ValueRange operands) {
+  return LLVM::CallIntrinsicOp::create(f.b, result, f.b.getStringAttr(callee), operands)
+      .getResult(0);
+}
+
+/// A row of zeros, to add to.
+Value emitZeros(FunctionEmitter &f) {
+  if (!f.lowering.module.lookupSymbol(zerosName)) {
+    OpBuilder::InsertionGuard guard(f.b);
+    f.b.setInsertionPointToEnd(f.lowering.module.getBody());
+    auto values = RankedTensorType::get({pairPanelWidth}, f.f32());
+    LLVM::GlobalOp::create(f.b, LLVM::LLVMArrayType::get(f.f32(), pairPanelWidth),
+                           /*isConstant=*/true, LLVM::Linkage::Private, zerosName,
+                           f.b.getZeroAttr(values), /*alignment=*/64);
+  }
+  return LLVM::AddressOfOp::create(f.b, f.ptr(), zerosName);
+}
+
+/// C = from + A @ B for a fixed number of rows: all of C's tile in registers over the loop on k.
+void emitTile(FunctionEmitter &caller, const Kind &kind, int64_t rows) {
+  const int64_t vectors = kind.vectors;
+  Type p = caller.ptr(), i = caller.i64();
+  auto f = FunctionEmitter::helper(caller.lowering, caller.b.getLoc(), kind.tile(rows),
+                                   {p, p, i, p, i, p, i});
+  auto argument = [&](unsigned index) { return f.function.getArgument(index); };
+  Value a = argument(0), panel = argument(1), pairs = argument(2), c = argument(3);
+  Value strideBytes = argument(4), from = argument(5), fromStrideBytes = argument(6);
+  auto sumType = f.vec(f.f32());
+  auto halves = VectorType::get({2 * lanes}, f.b.getBF16Type());
+
+  Value zero = arith::ConstantOp::create(f.b, f.b.getZeroAttr(sumType));
+  SmallVector<Value> sums(rows * vectors, zero);
+  sums = f.fold(f.constant(0), pairs, f.constant(1), sums, [&](Value step, ValueRange carried) {
+    Value source = f.offset(panel, f.mul(step, pairPanelWidth), 4);
+    SmallVector<Value, 4> columns;
+    for (int64_t j = 0; j < vectors; ++j)
+      columns.push_back(f.load(halves, f.offsetBytes(source, f.constant(j * lanes * 4))));
+    SmallVector<Value> next;
+    Value pair = f.offset(a, step, 4);
+    for (int64_t r = 0; r < rows; ++r) {
+      Value bits = f.load(f.b.getI32Type(), f.offsetBytes(pair, f.constant(r * pairRowStride * 2)));
+      Value x = LLVM::BitcastOp::create(f.b, halves, f.splat(bits));
+      for (int64_t j = 0; j < vectors; ++j)
+        next.push_back(intrinsic(f, "llvm.x86.avx512bf16.dpbf16ps.512", sumType,
+                                 {carried[r * vectors + j], x, columns[j]}));
+    }
+    return next;
+  });
+
+  for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t j = 0; j < vectors; ++j) {
+      Value inRow = f.constant(j * lanes * 4);
+      Value before = f.load(sumType, f.offsetBytes(from, inRow));
+      f.store(arith::AddFOp::create(f.b, before, sums[r * vectors + j]), f.offsetBytes(c, inRow));
+    }
+    c = f.offsetBytes(c, strideBytes);
+    from = f.offsetBytes(from, fromStrideBytes);
+  }
+  f.finish();
+}
+
+/// All rows: whole tiles of the largest kind, then one tile for what is left.
+void emitRows(FunctionEmitter &caller, const Kind &kind) {
+  const auto &kinds = kind.rows;
+  for (int64_t rows : kinds)
+    emitTile(caller, kind, rows);
+
+  Type p = caller.ptr(), i = caller.i64();
+  auto f =
+      FunctionEmitter::helper(caller.lowering, caller.b.getLoc(), kind.name, {p, p, i, p, i, i, i});
+  auto argument = [&](unsigned index) { return f.function.getArgument(index); };
+  Value panel = argument(1), strideC = argument(4), rows = argument(6);
+  Value pairs = f.div(f.add(argument(2), 1), f.constant(2));
+  Value fresh = f.equal(argument(5), f.constant(0));
+  Value strideBytes = f.mul(strideC, 4), zeros = emitZeros(f);
+  Value fromStride = arith::SelectOp::create(f.b, fresh, f.constant(0), strideBytes);
+  auto tileAt = [&](Value row, int64_t tileRows) {
+    Value a = f.offset(argument(0), f.mul(row, pairRowStride), 2);
+    Value c = f.offset(argument(3), f.mul(row, strideC), 4);
+    Value from = arith::SelectOp::create(f.b, fresh, zeros, c);
+    call(f, kind.tile(tileRows), {a, panel, pairs, c, strideBytes, from, fromStride});
+  };
+  Value whole = f.mul(f.div(rows, f.constant(kinds[0])), kinds[0]);
+  f.loop(f.constant(0), whole, f.constant(kinds[0]), [&](Value row) { tileAt(row, kinds[0]); });
+  Value left = f.sub(rows, whole);
+  // The smallest tile that holds what is left.
+  std::function<void(size_t)> choose = [&](size_t tile) {
+    if (tile + 1 == kinds.size())
+      return tileAt(whole, kinds[tile]);
+    f.ifThen(
+        f.lessThan(f.constant(kinds[tile + 1]), left), [&] { tileAt(whole, kinds[tile]); },
+        [&] { choose(tile + 1); });
+  };
+  f.ifThen(f.lessThan(f.constant(0), left), [&] { choose(0); });
+  f.finish();
+}
+
+} // namespace
+
+void emitPairProduct(FunctionEmitter &f, const ProductOperands &o, bool halfPanel) {
+  const Kind &kind = halfPanel ? halfPanels : wholePanels;
+  if (!f.lowering.module.lookupSymbol(kind.name))
+    emitRows(f, kind);
+  call(f, kind.name, {o.a, o.b, o.k, o.c, o.strideC, o.accumulate, o.rows});
+}
+
+Value emitToBFloat16(FunctionEmitter &f, Value x) {
+  auto type = VectorType::get({lanes}, f.b.getBF16Type());
+  return intrinsic(f, "llvm.x86.avx512bf16.cvtneps2bf16.512", type, x);
+}
+
+} // namespace kiln::passes

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <cstdint>
+
+namespace kiln {
+
+/// How products of float32 tensors (linears, matmuls, attention) are computed. Operands of other
+/// dtypes are multiplied as they are, and sums are float32, at any precision.
+enum class Precision : uint8_t {
+  /// Float32-accurate.
+  highest,
+  /// Operands as sums of two bfloat16 numbers, where that is faster than `highest`: to about 2^-16
+  /// of the largest products.
+  high,
+  /// Operands rounded to bfloat16, to nearest even, where the CPU multiplies these faster: to about
+  /// 2^-8 of the largest products.
+  bf16,
+};
+
+} // namespace kiln
