@@ -9,7 +9,6 @@
 
 #include <fmt/format.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 namespace kiln::runtime {
@@ -45,17 +44,6 @@ CodeImage::~CodeImage() {
     munmap(base, numBytes);
 }
 
-static bool requestTiles() {
-#if defined(__linux__) && defined(__x86_64__)
-  constexpr int requestPermission = 0x1023; // ARCH_REQ_XCOMP_PERM, Linux 5.16
-  constexpr int tileData = 18;              // XFEATURE_XTILEDATA
-  static const bool granted = syscall(SYS_arch_prctl, requestPermission, tileData) == 0;
-  return granted;
-#else
-  return false;
-#endif
-}
-
 void requireTarget(std::string_view target) {
   auto [required, unknown, isKnown] = parseTarget(target);
   if (!isKnown)
@@ -64,9 +52,6 @@ void requireTarget(std::string_view target) {
   if (CpuFeatures missing = required - hostCpuFeatures(); !missing.empty())
     throw DeviceError(
         fmt::format("code for target \"{}\": this CPU lacks {}", target, missing.str()));
-  if (required.has(CpuFeature::amxTile) && !requestTiles())
-    throw DeviceError(
-        fmt::format("code for target \"{}\": the system does not permit AMX", target));
 }
 
 } // namespace kiln::runtime

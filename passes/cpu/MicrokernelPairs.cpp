@@ -49,14 +49,16 @@ Value emitZeros(FunctionEmitter &f) {
 }
 
 /// C = from + A @ B for a fixed number of rows: all of C's tile in registers over the loop on k.
+/// Fetches a line at `ahead` for each pair, `aheadBytes` further each time.
 void emitTile(FunctionEmitter &caller, const Kind &kind, int64_t rows) {
   const int64_t vectors = kind.vectors;
   Type p = caller.ptr(), i = caller.i64();
   auto f = FunctionEmitter::helper(caller.lowering, caller.b.getLoc(), kind.tile(rows),
-                                   {p, p, i, p, i, p, i});
+                                   {p, p, i, p, i, p, i, p, i});
   auto argument = [&](unsigned index) { return f.function.getArgument(index); };
   Value a = argument(0), panel = argument(1), pairs = argument(2), c = argument(3);
   Value strideBytes = argument(4), from = argument(5), fromStrideBytes = argument(6);
+  Value ahead = argument(7), aheadBytes = argument(8);
   auto sumType = f.vec(f.f32());
   auto halves = VectorType::get({2 * lanes}, f.b.getBF16Type());
 
@@ -67,6 +69,8 @@ void emitTile(FunctionEmitter &caller, const Kind &kind, int64_t rows) {
     SmallVector<Value, 4> columns;
     for (int64_t j = 0; j < vectors; ++j)
       columns.push_back(f.load(halves, f.offsetBytes(source, f.constant(j * lanes * 4))));
+    // Read, level 2 (LLVM numbers its levels from 3 down), data.
+    LLVM::Prefetch::create(f.b, f.offsetBytes(ahead, f.mul(step, aheadBytes)), 0, 2, 1);
     SmallVector<Value> next;
     Value pair = f.offset(a, step, 4);
     for (int64_t r = 0; r < rows; ++r) {
@@ -106,11 +110,18 @@ void emitRows(FunctionEmitter &caller, const Kind &kind) {
   Value fresh = f.equal(argument(5), f.constant(0));
   Value strideBytes = f.mul(strideC, 4), zeros = emitZeros(f);
   Value fromStride = arith::SelectOp::create(f.b, fresh, f.constant(0), strideBytes);
+  // The next panel, a part by each tile: see Microkernel.cpp.
+  Value numTiles = f.max(f.constant(1), f.ceilDiv(rows, f.constant(kinds[0])));
+  Value aheadBytes = f.ceilDiv(f.constant(pairPanelWidth * 4), numTiles);
+  Value next = f.offsetBytes(panel, f.mul(pairs, pairPanelWidth * 4));
+  Value aheadPerRow = f.div(f.mul(pairs, aheadBytes), f.constant(kinds[0]));
   auto tileAt = [&](Value row, int64_t tileRows) {
     Value a = f.offset(argument(0), f.mul(row, pairRowStride), 2);
     Value c = f.offset(argument(3), f.mul(row, strideC), 4);
     Value from = arith::SelectOp::create(f.b, fresh, zeros, c);
-    call(f, kind.tile(tileRows), {a, panel, pairs, c, strideBytes, from, fromStride});
+    Value ahead = f.offsetBytes(next, f.mul(row, aheadPerRow));
+    call(f, kind.tile(tileRows),
+         {a, panel, pairs, c, strideBytes, from, fromStride, ahead, aheadBytes});
   };
   Value whole = f.mul(f.div(rows, f.constant(kinds[0])), kinds[0]);
   f.loop(f.constant(0), whole, f.constant(kinds[0]), [&](Value row) { tileAt(row, kinds[0]); });

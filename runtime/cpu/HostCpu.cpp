@@ -3,8 +3,12 @@
 #include <algorithm>
 #include <array>
 
+#include <cstdlib>
+
 #if defined(__x86_64__)
 #include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 
 namespace kiln::runtime {
@@ -81,6 +85,31 @@ uint64_t enabledOsState() {
   return uint64_t{high} << 32 | low;
 }
 
+/// Asks Linux for the memory of tile registers, once for the process and all its threads.
+bool requestTiles() {
+#if defined(__linux__)
+  constexpr int requestPermission = 0x1023; // ARCH_REQ_XCOMP_PERM, Linux 5.16
+  constexpr int tileData = 18;              // XFEATURE_XTILEDATA
+  return syscall(SYS_arch_prctl, requestPermission, tileData) == 0;
+#else
+  return false;
+#endif
+}
+
+/// What $KILN_CPU_WITHOUT names, "amx-tile,avx512bf16".
+CpuFeatures unwanted() {
+  CpuFeatures features;
+  const char *list = std::getenv("KILN_CPU_WITHOUT");
+  std::string_view rest = list ? list : "";
+  while (!rest.empty()) {
+    std::string_view name = rest.substr(0, rest.find(','));
+    rest.remove_prefix(std::min(rest.size(), name.size() + 1));
+    if (std::optional<CpuFeature> feature = featureByName(name))
+      features.add(*feature);
+  }
+  return features;
+}
+
 CpuFeatures detect() {
   const uint64_t osState = enabledOsState();
   CpuFeatures found;
@@ -92,6 +121,10 @@ CpuFeatures detect() {
     if (regs[info.reg] >> info.bit & 1 && (osState & info.state) == info.state)
       found.add(info.feature);
   }
+  found = found - unwanted();
+  constexpr CpuFeatures amx{amxTile, amxInt8, amxBf16};
+  if (!found.has(amxTile) || !requestTiles())
+    found = found - amx;
   return found;
 }
 #else

@@ -107,8 +107,9 @@ inline constexpr int numCpuLevels = 3;
 const CpuLevel &cpuLevel(int index);
 
 /// The features of the running CPU that the operating system supports as well (saves the registers
-/// of), asked of the CPU itself once. Nothing on other architectures. AMX: a process must still ask
-/// Linux for permission (arch_prctl) before its first tile instruction.
+/// of), asked of the CPU itself once, without those that $KILN_CPU_WITHOUT names
+/// ("amx-tile,avx512bf16"). Nothing on other architectures. Asks Linux for AMX's registers where the
+/// CPU has them: AMX counts only where they are granted.
 CpuFeatures hostCpuFeatures();
 
 /// The highest level that `features` contains, or nothing if it lacks even the baseline.

@@ -43,7 +43,7 @@ Compiler oneInput(Model model, const io::SafetensorsFile &file, DType dtype, Dev
   return [=](int64_t rank) -> Program {
     auto compiled =
         std::make_shared<decltype(shared->compile(inputType(input, rank, device, last)))>(
-            shared->compile(inputType(input, rank, device, last)));
+            shared->compile(compileOptions(), inputType(input, rank, device, last)));
     return {[=](const std::vector<Tensor> &x) { return (*compiled)(x.at(0)); },
             [=] { return compiled->stats(); }};
   };
@@ -97,7 +97,7 @@ Compiler loadMinilm(const Path &path, DType dtype, Device device) {
   encoder->to(device);
   return [=](int64_t rank) -> Program {
     const TensorType type = inputType(DType::int64, rank, device);
-    CompileOptions options;
+    CompileOptions options = compileOptions();
     options.constraints = {type.shape[rank - 1].between(1, config.positions)};
     auto compiled = std::make_shared<decltype(encoder->compile(options, type, type))>(
         encoder->compile(options, type, type));
@@ -106,6 +106,11 @@ Compiler loadMinilm(const Path &path, DType dtype, Device device) {
   };
 }
 } // namespace
+
+CompileOptions &compileOptions() {
+  static CompileOptions options;
+  return options;
+}
 
 const std::vector<Case> &benchCases() {
   static const std::vector<Case> cases = {

@@ -31,6 +31,9 @@ struct Case {
   int64_t usualRank; ///< Of the inputs that are asked for.
 };
 
+/// What the cases are compiled with: --target and --precision.
+CompileOptions &compileOptions();
+
 const std::vector<Case> &benchCases();
 
 /// The case of that name. Errors: KeyError, with the names that there are.

@@ -173,6 +173,13 @@ int main(int argc, char **argv) {
   app.add_flag("--asked", asked, "Measure when asked over standard input")->needs(linears);
   ReportOptions report;
   addReportOptions(app, report);
+  app.add_option("--target", compileOptions().target, "CPU features, such as x86-64-v3")
+      ->capture_default_str();
+  const std::map<std::string, Precision> precisions = {
+      {"highest", Precision::highest}, {"high", Precision::high}, {"bf16", Precision::bf16}};
+  app.add_option("--precision", compileOptions().precision,
+                 "Of products of float32: highest, high or bf16")
+      ->transform(CLI::CheckedTransformer(precisions));
   app.add_option("--device", deviceName, "Where: cpu or cuda, the first accelerator")
       ->check(CLI::IsMember({"cpu", "cuda"}))
       ->capture_default_str();

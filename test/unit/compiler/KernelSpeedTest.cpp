@@ -4,6 +4,7 @@
 #include "KernelText.h"
 #include "runtime/ThreadPool.h"
 
+#include <cmath>
 #include <cstdio>
 #include <immintrin.h>
 #include <sstream>
@@ -167,6 +168,65 @@ INSTANTIATE_TEST_SUITE_P(All, KernelSpeedOf,
                            return targetTestName(std::get<0>(info.param)) + "_" +
                                   std::get<1>(info.param);
                          });
+
+/// The part of each number that bfloat16 holds; takes it away.
+Data takePart(Data &numbers) {
+  Data part(DType::bfloat16, numbers.shape), wide(DType::float32, numbers.shape);
+  for (int64_t i = 0; i < numbers.size(); ++i) {
+    part.set(i, numbers[i]);
+    wide.set(i, part[i]);
+    numbers.set(i, numbers[i] - part[i]);
+  }
+  return wide;
+}
+
+// Float32 as the sum of three parts of bfloat16: the six products that matter, against one by
+// multiply-adds. docs/decisions/0007-float32-products.md.
+TEST(KernelSpeed, DISABLED_threeParts) {
+  Target target = llvm::cantFail(Target::host());
+  if (!target.forPasses().bf16)
+    GTEST_SKIP() << "this CPU has no products of bfloat16";
+  for (Case c : cases()) {
+    CompiledKernel whole(plainLinear("f32", c.n, c.k), target);
+    CompiledKernel narrow(plainLinear("f32", c.n, c.k), target, Precision::bf16);
+    Data x = Data::random(DType::float32, {c.m, c.k}, 1);
+    Data w = Data::random(DType::float32, {c.n, c.k}, 2), bias(DType::float32, {c.n});
+    std::vector<double> exact(c.m * c.n);
+    for (int64_t i = 0; i < std::min<int64_t>(c.m, 8); ++i)
+      for (int64_t j = 0; j < c.n; ++j)
+        for (int64_t p = 0; p < c.k; ++p)
+          exact[i * c.n + j] += x[i * c.k + p] * w[j * c.k + p];
+    auto error = [&](auto &&result) { // of the first rows, relative to the largest value
+      double largest = 0, worst = 0;
+      for (int64_t i = 0; i < std::min<int64_t>(c.m, 8) * c.n; ++i) {
+        largest = std::max(largest, std::abs(exact[i]));
+        worst = std::max(worst, std::abs(result(i) - exact[i]));
+      }
+      return worst / largest;
+    };
+    std::vector<Data> out = {Data(DType::float32, {c.m, c.n})};
+    double wholeTime = bestTime(whole, {x, w, bias}, out, {c.m}, 1);
+    whole.run({x, w, bias}, out, {c.m}, 1);
+    double wholeError = error([&](int64_t i) { return out[0][i]; });
+    std::vector<Data> xs, ws;
+    for (int part = 0; part < 3; ++part) {
+      xs.push_back(takePart(x));
+      ws.push_back(takePart(w));
+    }
+    double time = 0;
+    std::vector<float> sums(c.m * c.n);
+    for (auto [a, b] : {std::pair{1, 1}, {0, 2}, {2, 0}, {0, 1}, {1, 0}, {0, 0}}) {
+      time += bestTime(narrow, {xs[a], ws[b], bias}, out, {c.m}, 1, 0.1);
+      narrow.run({xs[a], ws[b], bias}, out, {c.m}, 1);
+      for (int64_t i = 0; i < c.m * c.n; ++i)
+        sums[i] += float(out[0][i]);
+    }
+    std::printf("%ldx%ldx%ld: multiply-adds %.0f us, error %.1e; six products of parts, without "
+                "splitting and adding up: %.0f us (%.2f times), error %.1e\n",
+                c.m, c.k, c.n, wholeTime * 1e6, wholeError, time * 1e6, time / wholeTime,
+                error([&](int64_t i) { return double(sums[i]); }));
+  }
+}
 
 // The kernels of a sentence encoder: hidden 384, 12 heads of 32, 1536 in the middle.
 class KernelSpeed : public testing::TestWithParam<Target> {};

@@ -10,6 +10,9 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <bit>
+#include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
@@ -116,6 +119,99 @@ TEST(Packing, FiltersAreUnpacked) {
     ASSERT_EQ(dense->sizeBytes(), buffer->sizeBytes());
     EXPECT_TRUE(std::equal(values.begin(), values.end(), dense->as<float>()));
   }
+}
+
+// packed[n / panel][k / 2][n % panel][k % 2], of bfloat16 and of float32 rounded to it.
+TEST(Packing, PairsFollowTheDefinition) {
+  using Kind = Packing::Kind;
+  auto narrow = [](float value) { // exact: small integers
+    return uint16_t(std::bit_cast<uint32_t>(value) >> 16);
+  };
+  for (auto [n, k] : {std::pair<int64_t, int64_t>{1, 1}, {3, 2}, {50, 37}, {64, 64}, {130, 6}})
+    for (int64_t panel : {4, 16, 64}) {
+      const int64_t panels = (n + panel - 1) / panel, pairs = (k + 1) / 2;
+      std::vector<uint16_t> expected(panels * pairs * panel * 2, 0);
+      // Element (j, p) is j + 128 * (p % 2): exact in bfloat16.
+      auto value = [](int64_t j, int64_t p) { return float(j % 128 + (p % 2 ? 128 : 0)); };
+      for (int64_t j = 0; j < n; ++j)
+        for (int64_t p = 0; p < k; ++p)
+          expected[((j / panel * pairs + p / 2) * panel + j % panel) * 2 + p % 2] =
+              narrow(value(j, p));
+      for (Kind kind : {Kind::rowPairs, Kind::columnPairs, Kind::filterPairs}) {
+        std::vector<float> wide(n * k);
+        for (int64_t j = 0; j < n; ++j)
+          for (int64_t p = 0; p < k; ++p)
+            wide[kind == Kind::rowPairs ? j * k + p : p * n + j] = value(j, p);
+        std::vector<uint16_t> halves(wide.size());
+        std::transform(wide.begin(), wide.end(), halves.begin(), narrow);
+        std::vector<int64_t> sizes = {kind == Kind::rowPairs ? n : k,
+                                      kind == Kind::rowPairs ? k : n};
+        if (kind == Kind::filterPairs)
+          sizes.insert(sizes.begin(), 1);
+        for (bool isWide : {false, true}) {
+          auto source = isWide ? std::as_bytes(std::span(wide)) : std::as_bytes(std::span(halves));
+          auto packed = Buffer::copyOf(source)->packed(
+              {kind, panel}, typeOf(isWide ? DType::float32 : DType::bfloat16, sizes));
+          ASSERT_EQ(packed->sizeBytes(), expected.size() * 2);
+          EXPECT_TRUE(std::equal(expected.begin(), expected.end(), packed->as<uint16_t>()))
+              << n << "x" << k << " panel " << panel << " kind " << int(kind) << " " << isWide;
+        }
+      }
+    }
+}
+
+TEST(Packing, PairsOfBFloat16AreUnpacked) {
+  using Kind = Packing::Kind;
+  for (std::vector<int64_t> sizes :
+       {std::vector<int64_t>{3, 2}, {50, 37}, {2, 9, 70}, {300, 257}}) {
+    TensorType type = typeOf(DType::bfloat16, sizes);
+    std::vector<uint16_t> values(matrixShape({}, type).columns);
+    std::iota(values.begin(), values.end(), uint16_t(1));
+    auto buffer = Buffer::copyOf(std::as_bytes(std::span(values)));
+    for (Kind kind :
+         {Kind::rowPairs, Kind::columnPairs, Kind::filterPairs, Kind::channelsFirstPairs}) {
+      Packing packing{kind, 16};
+      auto dense = unpacked(*buffer->packed(packing, type), packing, type);
+      ASSERT_EQ(dense->sizeBytes(), buffer->sizeBytes());
+      EXPECT_TRUE(std::equal(values.begin(), values.end(), dense->as<uint16_t>())) << int(kind);
+    }
+  }
+  TensorType wide = typeOf(DType::float32, {2, 2});
+  auto packed = Buffer::copyOf(std::as_bytes(std::span(std::vector<float>(4))))
+                    ->packed({Kind::rowPairs, 4}, wide);
+  EXPECT_THROW(unpacked(*packed, {Kind::rowPairs, 4}, wide), CompileError);
+}
+
+TEST(Packing, PairsRoundToNearestEven) {
+  std::vector<float> values = {1 + 0x1p-8f,        1 + 0x1.8p-7f,   1 + 0x1.01p-8f, -0x1p-130f,
+                               0x1.ffp127f * 1.0f, 0x1.fffffep127f, std::nanf(""),  -0.0f};
+  std::vector<uint16_t> expected = {0x3f80, 0x3f82, 0x3f81, 0x8008, 0x7f80, 0x7f80, 0x7fc0, 0x8000};
+  auto packed = Buffer::copyOf(std::as_bytes(std::span(values)))
+                    ->packed({Packing::Kind::rowPairs, 1}, typeOf(DType::float32, {1, 8}));
+  EXPECT_TRUE(std::equal(expected.begin(), expected.end(), packed->as<uint16_t>()));
+}
+
+TEST(Packing, FiltersInPairsAreTheSameInBothLayouts) {
+  const int64_t outputs = 21, channels = 5, taps = 5, depth = channels * taps;
+  std::vector<float> last(depth * outputs), first(last.size());
+  for (int64_t n = 0; n < outputs; ++n)
+    for (int64_t c = 0; c < channels; ++c)
+      for (int64_t tap = 0; tap < taps; ++tap)
+        first[(n * channels + c) * taps + tap] = last[(tap * channels + c) * outputs + n] =
+            float(n * depth + c * taps + tap + 1);
+  using Kind = Packing::Kind;
+  auto a = Buffer::copyOf(std::as_bytes(std::span(last)))
+               ->packed({Kind::columnPairs, 16}, typeOf(DType::float32, {depth, outputs}));
+  auto b = Buffer::copyOf(std::as_bytes(std::span(first)))
+               ->packed({Kind::channelsFirstPairs, 16},
+                        typeOf(DType::float32, {outputs, channels, taps}));
+  ASSERT_EQ(a->sizeBytes(), b->sizeBytes());
+  EXPECT_EQ(std::memcmp(a->as<uint16_t>(), b->as<uint16_t>(), a->sizeBytes()), 0);
+}
+
+TEST(Packing, PairsOfOtherTypesAreRefused) {
+  EXPECT_THROW(matrixShape({Packing::Kind::rowPairs, 64}, typeOf(DType::float16, {4, 4})),
+               ValueError);
 }
 
 TEST(Packing, EmptyMatrices) {
