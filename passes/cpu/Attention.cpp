@@ -13,6 +13,7 @@
 #include "passes/cpu/AttentionSoftmax.h"
 #include "passes/cpu/KernelForms.h"
 #include "passes/cpu/Kernels.h"
+#include "passes/cpu/MicrokernelPairs.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -36,8 +37,7 @@ public:
   AttentionKernel(ModuleLowering &lowering, Kernel &kernel)
       : lowering(lowering), kernel(kernel), op(cast<ir::AttentionOp>(kernel.anchor)),
         q(ElementEmitter::typeOf(op.getQ())), k(ElementEmitter::typeOf(op.getK())),
-        v(ElementEmitter::typeOf(op.getV())), width(panelWidth(lowering.target)),
-        format{.panelWidth = width} {
+        v(ElementEmitter::typeOf(op.getV())), format(chooseFormat()), width(format.panelWidth) {
     const int64_t rank = q.rank();
     const bool headsLast = op.getLayout() == "bshd";
     headAxis = headsLast ? rank - 2 : rank - 3;
@@ -68,19 +68,28 @@ public:
 private:
   enum Extra : unsigned { rowsPerBlock, blocksPerHead };
 
+  /// Blocks of queries are too small for tiles.
+  ProductFormat chooseFormat() {
+    ModuleLowering withoutTiles = lowering;
+    withoutTiles.target.tiles = false;
+    return chooseProduct(withoutTiles, q.dtype, q.shape[-1]);
+  }
+
   Location loc() { return op.getLoc(); }
 
-  // Scratch memory: queries, scores, outputs, largest scores, sums, panels of k, panels of v.
-  static constexpr int64_t queryStride = mostQueries * rowStride; // elements between depth blocks
+  // Scratch memory: queries, scores, outputs, largest scores, sums, panels of k, panels of v; for
+  // products in pairs the scores as bfloat16 as well.
+  int64_t queryStride() const { return mostQueries * format.rowStride; } // between depth blocks
   static constexpr int64_t statisticsBytes = (mostQueries * 4 + 63) / 64 * 64;
-  Dim queryBytes() const { return depthBlocks * (queryStride * 4); }
+  Dim queryBytes() const { return depthBlocks * (queryStride() * format.rowBytes()); }
   static constexpr int64_t scoreBytes = tileQueries * rowStride * 4;
   Dim outputBytes() const { return paddedColumns * (mostQueries * 4); }
-  Dim keyBytes() const { return depth * (productBlock * 4); }
-  Dim valueBytes() const { return paddedColumns * (productBlock * 4); }
+  int64_t weightBytes() const { return format.inPairs() ? tileQueries * format.rowStride * 2 : 0; }
+  Dim keyBytes() const { return (depth + 1) * (productBlock * format.rowBytes()); }
+  Dim valueBytes() const { return paddedColumns * (productBlock * format.rowBytes()); }
   Dim layout() const {
-    return queryBytes() + scoreBytes + outputBytes() + 2 * statisticsBytes + keyBytes() +
-           valueBytes();
+    return queryBytes() + scoreBytes + outputBytes() + 2 * statisticsBytes + weightBytes() +
+           keyBytes() + valueBytes();
   }
 
   void emitLauncher() {
@@ -133,7 +142,8 @@ private:
     Value out = f.offsetBytes(s, f.constant(scoreBytes));
     Value largest = f.offsetBytes(out, f.dimValue(outputBytes()));
     Value sums = f.offsetBytes(largest, f.constant(statisticsBytes));
-    Value keyPanels = f.offsetBytes(sums, f.constant(statisticsBytes));
+    Value weights = f.offsetBytes(sums, f.constant(statisticsBytes));
+    Value keyPanels = f.offsetBytes(weights, f.constant(weightBytes()));
     Value valuePanels = f.offsetBytes(keyPanels, f.dimValue(keyBytes()));
     Value perBlock = f.extra(rowsPerBlock), blocks = f.extra(blocksPerHead);
     Value keyCount = f.dimValue(keys), padded = f.dimValue(paddedColumns);
@@ -146,7 +156,7 @@ private:
       Value firstRow = f.mul(f.rem(task, blocks), perBlock);
       Value rows = f.min(perBlock, f.sub(f.dimValue(queries), firstRow));
 
-      emitPackRows(f, format, q, rows, f.dimValue(depth), isWholeVectors(f, depth), queryStride,
+      emitPackRows(f, format, q, rows, f.dimValue(depth), isWholeVectors(f, depth), queryStride(),
                    rowsOf(f, op.getQ(), batch, head, firstRow, {}));
       emitStart(f, rows, largest, sums, out, padded);
       f.loop(f.constant(0), keyCount, f.constant(productBlock), [&](Value firstKey) {
@@ -155,7 +165,8 @@ private:
         packValues(f, valuePanels, batch, keyHead, firstKey, count);
         f.loop(f.constant(0), rows, f.constant(tileQueries), [&](Value tile) {
           Value tileRows = f.min(f.constant(tileQueries), f.sub(rows, tile));
-          emitScores(f, f.offset(q, f.mul(tile, rowStride), 4), keyPanels, s, count, tileRows);
+          emitScores(f, f.offset(q, f.mul(tile, format.rowStride), format.rowBytes()), keyPanels, s,
+                     count, tileRows);
           auto rowAt = [&](Value inTile, Value row) {
             return SoftmaxRow{.scores = f.offset(s, f.mul(inTile, rowStride), 4),
                               .count = count,
@@ -168,17 +179,22 @@ private:
             Value row = f.add(tile, inTile);
             emitLargest(f, index, f.add(firstRow, row), firstKey, rowAt(inTile, row));
           });
-          f.loop(f.constant(0), tileRows, f.constant(1),
-                 [&](Value inTile) { emitSoftmaxWeights(f, rowAt(inTile, f.add(tile, inTile))); });
+          f.loop(f.constant(0), tileRows, f.constant(1), [&](Value inTile) {
+            emitSoftmaxWeights(f, rowAt(inTile, f.add(tile, inTile)));
+            if (format.inPairs())
+              packWeights(f, f.offset(s, f.mul(inTile, rowStride), 4),
+                          f.offset(weights, f.mul(inTile, format.rowStride), 2), count);
+          });
           f.loop(f.constant(0), padded, f.constant(width), [&](Value column) {
-            emitProduct(f, DType::float32,
-                        {.a = s,
-                         .b = f.offset(valuePanels, f.mul(column, productBlock), 4),
+            emitProduct(f, format, DType::float32,
+                        {.a = format.inPairs() ? weights : s,
+                         .b = f.offset(valuePanels, f.mul(column, productBlock), format.rowBytes()),
                          .c = f.offset(out, f.add(f.mul(tile, padded), column), 4),
                          .k = count,
                          .strideC = padded,
                          .accumulate = firstKey,
-                         .rows = tileRows});
+                         .rows = tileRows},
+                        halfColumns());
           });
         });
       });
@@ -199,29 +215,58 @@ private:
            [&](Value at) { f.store(f.splat(zero), f.offset(out, at, 4)); });
   }
 
-  /// k as panels [depth][width] of keys, one behind the other.
+  /// Whether each panel of v has columns in its first half alone.
+  bool halfColumns() const {
+    return columns.isStatic() && columns.value() > 0 && columns.value() <= width / 2;
+  }
+
+  /// What a row of scores became, as rows of A of the second product.
+  void packWeights(FunctionEmitter &f, Value scores, Value to, Value count) {
+    f.vectorLoop(count, [&](Value column, Value) { // whole vectors: there is room behind them
+      Value values = f.load(f.vec(f.f32()), f.offset(scores, column, 4));
+      f.store(emitToBFloat16(f, values), f.offset(to, column, 2));
+    });
+    f.store(arith::ConstantIntOp::create(f.b, f.b.getI16Type(), 0), f.offset(to, count, 2));
+  }
+
+  /// Elements of k at two neighbouring columns each, as words; zeros where `mask` is off.
+  Value pairsOf(FunctionEmitter &f, Value values, Value mask) {
+    if (mask) {
+      Value zero = arith::ConstantOp::create(f.b, f.b.getZeroAttr(f.vec(f.f32())));
+      values = arith::SelectOp::create(f.b, mask, values, zero);
+    }
+    return LLVM::BitcastOp::create(f.b, VectorType::get({f.lanes() / 2}, f.b.getI32Type()),
+                                   emitToBFloat16(f, values));
+  }
+
+  /// k as panels [depth][width] of keys, one behind the other, or that in pairs of depth.
   void packKeys(FunctionEmitter &f, Value panels, ArrayRef<Value> batch, Value head, Value firstKey,
                 Value count) {
     RowSource source = rowsOf(f, op.getK(), batch, head, firstKey, {});
     Value depthValue = f.dimValue(depth);
     const bool wholeVectors = isWholeVectors(f, depth);
+    // A step: what lies side by side in a row of k and in a column of a panel.
+    const int64_t step = format.inPairs() ? 2 : 1;
     f.loop(f.constant(0), count, f.constant(1), [&](Value key) {
-      Value panel =
-          f.offset(panels, f.mul(f.mul(f.div(key, f.constant(width)), width), depthValue), 4);
+      Value panel = f.offset(
+          panels, f.mul(f.div(key, f.constant(width)), format.panelElements(f, depthValue)),
+          format.rowBytes());
       Value to = f.offset(panel, f.rem(key, f.constant(width)), 4);
       RowReader read = source(key);
       emitColumns(f, depthValue, wholeVectors, [&](Value column, Value mask) {
         Value values = read(column, mask);
-        Value start = f.offset(to, f.mul(column, width), 4);
+        if (format.inPairs())
+          values = pairsOf(f, values, mask);
+        Value start = f.offset(to, f.mul(f.div(column, f.constant(step)), width), 4);
         auto storeLane = [&](int64_t lane) {
           f.store(vector::ExtractOp::create(f.b, values, lane),
                   f.offsetBytes(start, f.constant(lane * width * 4)));
         };
-        for (int64_t lane = 0; lane < f.lanes(); ++lane) {
+        for (int64_t lane = 0; lane < f.lanes() / step; ++lane) {
           if (!mask)
             storeLane(lane);
           else
-            f.ifThen(f.lessThan(f.add(column, lane), depthValue), [&] { storeLane(lane); });
+            f.ifThen(f.lessThan(f.add(column, lane * step), depthValue), [&] { storeLane(lane); });
         }
       });
     });
@@ -232,8 +277,8 @@ private:
                   Value firstKey, Value count) {
     Value total = f.dimValue(columns);
     f.loop(f.constant(0), total, f.constant(width), [&](Value column) {
-      emitPackPanel(f, format, f.offset(panels, f.mul(column, productBlock), 4), count,
-                    f.min(f.constant(width), f.sub(total, column)),
+      emitPackPanel(f, format, f.offset(panels, f.mul(column, productBlock), format.rowBytes()),
+                    count, f.min(f.constant(width), f.sub(total, column)),
                     rowsOf(f, op.getV(), batch, head, firstKey, column));
     });
   }
@@ -242,14 +287,16 @@ private:
                   Value tileRows) {
     Value depthValue = f.dimValue(depth);
     f.loop(f.constant(0), count, f.constant(width), [&](Value key) {
-      Value panel = f.offset(keyPanels, f.mul(key, depthValue), 4);
+      Value panel = f.offset(
+          keyPanels, f.mul(f.div(key, f.constant(width)), format.panelElements(f, depthValue)),
+          format.rowBytes());
       // At least once: without depth the scores are 0.
       f.loop(f.constant(0), f.max(f.constant(1), depthValue), f.constant(productBlock),
              [&](Value first) {
                Value block = f.div(first, f.constant(productBlock));
-               emitProduct(f, DType::float32,
-                           {.a = f.offset(q, f.mul(block, queryStride), 4),
-                            .b = f.offset(panel, f.mul(first, width), 4),
+               emitProduct(f, format, DType::float32,
+                           {.a = f.offset(q, f.mul(block, queryStride()), format.rowBytes()),
+                            .b = f.offset(panel, f.mul(first, width), format.rowBytes()),
                             .c = f.offset(s, key, 4),
                             .k = f.min(f.constant(productBlock), f.sub(depthValue, first)),
                             .strideC = f.constant(rowStride),
@@ -314,8 +361,8 @@ private:
   Kernel &kernel;
   ir::AttentionOp op;
   TensorType q, k, v, scores;
-  int64_t width, headAxis = 0, rowAxis = 0;
   ProductFormat format;
+  int64_t width, headAxis = 0, rowAxis = 0;
   Dim heads, queries, keys, depth, columns, depthBlocks, paddedColumns;
   std::vector<Dim> outer; // batch dims and heads
 };

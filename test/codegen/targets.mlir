@@ -1,6 +1,7 @@
 // Each level uses its registers and its multiply-add; none calls anything.
 // RUN: kiln-opt %s --kiln-lower-to-llvm --kiln-emit=target=avx512 -o /dev/null | FileCheck %s --check-prefixes=CHECK,V4 --implicit-check-not=@PLT --implicit-check-not=@GOTPCREL
 // RUN: kiln-opt %s --kiln-lower-to-llvm --kiln-emit=target=avx2 -o /dev/null | FileCheck %s --check-prefixes=CHECK,V3 --implicit-check-not=zmm --implicit-check-not=@PLT
+// RUN: env KILN_CPU_WITHOUT=avx512f kiln-opt %s --kiln-lower-to-llvm --kiln-emit=target=native -o /dev/null | FileCheck %s --implicit-check-not=zmm
 // RUN: kiln-opt %s --kiln-lower-to-llvm --kiln-emit=target=baseline -o /dev/null | FileCheck %s --check-prefixes=CHECK,V2 --implicit-check-not=ymm --implicit-check-not=@PLT
 
 // CHECK: kiln_entry:

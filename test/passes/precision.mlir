@@ -6,7 +6,7 @@
 // RUN: not kiln-opt %s --kiln-cpu-pipeline=precision=fp8 2>&1 | FileCheck %s --check-prefix=UNKNOWN
 
 // HIGHEST: packings = {{\[}}["none"], ["columns:32"]]
-// HIGHEST: @gemm.f32(
+// HIGHEST: @gemm.{{(half.)?}}f32(
 // BF16: packings = {{\[}}["none"], ["column-pairs:64"]]
 // BF16: llvm.x86.avx512bf16.cvtneps2bf16.512
 // UNKNOWN: error: unknown precision "fp8": expected highest, high or bf16

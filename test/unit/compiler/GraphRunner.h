@@ -41,11 +41,13 @@ struct GraphBuilder {
 
 /// Compiles, with the verifier after every pass.
 inline runtime::CompileResult compileGraph(const ir::Graph &graph, std::string target = "native",
-                                           std::vector<std::string> disabled = {}) {
+                                           std::vector<std::string> disabled = {},
+                                           Precision precision = Precision::highest) {
   setenv("KILN_VERIFY", "1", 1);
   runtime::CompileRequest request;
   request.target = std::move(target);
   request.disabledPasses = std::move(disabled);
+  request.precision = precision;
   runtime::CompileResult result;
   kilnCompile(graph, request, result);
   return result;
@@ -53,8 +55,10 @@ inline runtime::CompileResult compileGraph(const ir::Graph &graph, std::string t
 
 inline std::shared_ptr<const runtime::Executable> load(const ir::Graph &graph,
                                                        std::string target = "native",
-                                                       std::vector<std::string> disabled = {}) {
-  runtime::CompileResult result = compileGraph(graph, std::move(target), std::move(disabled));
+                                                       std::vector<std::string> disabled = {},
+                                                       Precision precision = Precision::highest) {
+  runtime::CompileResult result =
+      compileGraph(graph, std::move(target), std::move(disabled), precision);
   if (result.error != ErrorKind::none) {
     ADD_FAILURE() << result.message;
     return nullptr;

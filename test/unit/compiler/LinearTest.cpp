@@ -136,6 +136,22 @@ TEST_P(LinearTest, infinitiesAndNaNsStayInTheirRow) {
     }
 }
 
+// Bit for bit: the emulation does what Intel's manual says, step by step.
+TEST(Tiles, DoAsTheirEmulation) {
+  Target tiles = llvm::cantFail(Target::byName("avx512+avx512bf16+amx-tile+amx-bf16"));
+  if (llvm::Error error = tiles.checkRunsOn())
+    GTEST_SKIP() << llvm::toString(std::move(error));
+  Target emulated = tiles;
+  emulated.tilesEmulated = true;
+  const int64_t m = 75, k = 545, n = 90;
+  Data x = Data::random(DType::bfloat16, {m, k}, 1), bias = Data::random(DType::bfloat16, {n}, 2);
+  Data weight = Data::random(DType::bfloat16, {n, k}, 3);
+  std::vector<Data> real = {Data(DType::bfloat16, {m, n})}, other = real;
+  CompiledKernel(plainLinear("bf16", n, k), tiles).run({x, weight, bias}, real, {m}, 2);
+  CompiledKernel(plainLinear("bf16", n, k), emulated).run({x, weight, bias}, other, {m}, 2);
+  EXPECT_EQ(real[0].bytes, other[0].bytes);
+}
+
 INSTANTIATE_TEST_SUITE_P(Targets, LinearTest, testing::ValuesIn(productTargets()),
                          [](const auto &info) { return targetTestName(info.param); });
 

@@ -5,6 +5,7 @@
 #include "ir/Interpreter.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <numeric>
 
@@ -187,7 +188,9 @@ TEST(Windows, KernelsEqualTheInterpreter) {
 /// Runs that are no whole vectors, over rows longer than the blocks that a product sums at once:
 /// what a vector holds beyond its run, or beyond a block, must not reach its neighbours.
 TEST(Windows, RunsOfEveryLengthInLongRows) {
-  for (const auto &target : codegen::Target::allOnHost())
+  auto targets = codegen::Target::allOnHost();
+  targets.push_back(llvm::cantFail(codegen::Target::host())); // may multiply in bfloat16
+  for (const auto &target : targets)
     for (int64_t channels : {1, 3, 7, 16, 17, 21, 50}) {
       SCOPED_TRACE(target.name + ", runs of " + std::to_string(channels));
       const int64_t rows = 40, window = 600 / channels + 1, count = rows;
@@ -202,10 +205,13 @@ TEST(Windows, RunsOfEveryLengthInLongRows) {
                        {"dilation", int64_t{1}}});
       auto r = g.node("reshape", {w}, {{"shape", Shape{g.graph.type(w).shape[0], Dim(depth)}}});
       g.output(g.node("matmul", {r, filter}));
-      auto executable = load(g.graph, target.name);
+      auto executable = load(g.graph, target.name, {}, Precision::bf16);
       ASSERT_TRUE(executable);
       EXPECT_EQ(executable->artifact().kernels.size(), 1u);
       auto values = randomFloats(n * channels, 1), weights = randomFloats(depth * outputs, 2);
+      for (auto *list : {&values, &weights})
+        for (float &value : *list) // bfloat16 has the upper half
+          value = std::bit_cast<float>(std::bit_cast<uint32_t>(value) & 0xffff0000u);
       auto got = contents<float>(run(*executable, {tensor<float>({n, channels}, values),
                                                    tensor<float>({depth, outputs}, weights)})[0]);
       for (int64_t i = 0; i < count; ++i)

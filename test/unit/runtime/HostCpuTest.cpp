@@ -1,5 +1,8 @@
 #include "runtime/cpu/HostCpu.h"
 
+#include "kiln/Error.h"
+#include "runtime/CodeImage.h"
+
 #include <gtest/gtest.h>
 
 using namespace kiln::runtime;
@@ -72,3 +75,15 @@ TEST(HostCpu, AgreesWithTheCompilersRuntime) {
   EXPECT_EQ(host.has(CpuFeature::avx512vnni), bool(__builtin_cpu_supports("avx512vnni")));
 }
 #endif
+
+TEST(HostCpu, CodeForAmxIsRefusedWithoutIt) {
+  if (hostCpuFeatures().has(CpuFeature::amxTile))
+    GTEST_SKIP() << "this CPU has AMX";
+  try {
+    requireTarget("x86-64-v4+avx512bf16+amx-tile+amx-bf16");
+    FAIL() << "code for AMX was accepted";
+  } catch (const kiln::DeviceError &error) {
+    EXPECT_NE(std::string_view(error.what()).find("amx-tile"), std::string_view::npos)
+        << error.what();
+  }
+}
