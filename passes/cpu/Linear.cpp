@@ -344,7 +344,7 @@ private:
       Value place =
           f.offset(f.buffer(kernel.numOperands() + store.output),
                    f.add(f.mul(matrixRow, columns), coords.index.back()), sizeBytes(dtype));
-      elements.storeAt(value, dtype, place, coords.mask);
+      storeRounded(f, elements, value, dtype, place, coords.mask);
       // To write, level 2, data: rows lie pages apart, which the processor does not foresee.
       if (nextColumns)
         LLVM::Prefetch::create(

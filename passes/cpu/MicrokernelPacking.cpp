@@ -164,6 +164,19 @@ void emitPackPanel(FunctionEmitter &f, const ProductFormat &format, Value panel,
   });
 }
 
+void storeRounded(FunctionEmitter &f, ElementEmitter &elements, Value rounded, DType dtype,
+                  Value pointer, Value mask) {
+  if (dtype != DType::bfloat16 || !isa<VectorType>(rounded.getType()))
+    return elements.storeAt(rounded, dtype, pointer, mask);
+  // The upper half: rounding once more costs as much as the rest of a bias.
+  auto words = f.vec(f.b.getI32Type());
+  Value sixteen = arith::ConstantOp::create(f.b, DenseElementsAttr::get(words, APInt(32, 16)));
+  Value bits = arith::BitcastOp::create(f.b, words, rounded);
+  Value half = arith::TruncIOp::create(f.b, f.vec(f.b.getI16Type()),
+                                       arith::ShRUIOp::create(f.b, bits, sixteen));
+  f.maskedStore(half, pointer, mask);
+}
+
 void emitStores(FunctionEmitter &f, Kernel &kernel, ElementEmitter &elements, const Coords &at) {
   for (auto [number, result] : llvm::enumerate(kernel.terminator()->getOperands())) {
     TensorType type = ElementEmitter::typeOf(result);
@@ -172,7 +185,7 @@ void emitStores(FunctionEmitter &f, Kernel &kernel, ElementEmitter &elements, co
       position = f.add(f.mul(position, f.dimValue(type.shape[axis])), at.index[axis]);
     Value pointer =
         f.offset(f.buffer(kernel.numOperands() + number), position, sizeBytes(type.dtype));
-    elements.storeAt(elements.emit(result, at), type.dtype, pointer, at.mask);
+    storeRounded(f, elements, elements.emit(result, at), type.dtype, pointer, at.mask);
   }
 }
 

@@ -47,6 +47,10 @@ void emitPackRuns(FunctionEmitter &f, const ProductFormat &format, mlir::Value a
 void emitPackPanel(FunctionEmitter &f, const ProductFormat &format, mlir::Value panel,
                    mlir::Value k, mlir::Value columns, const RowSource &source);
 
+/// As ElementEmitter::storeAt, of values that are rounded to the dtype already: what `emit` gives.
+void storeRounded(FunctionEmitter &f, ElementEmitter &elements, mlir::Value rounded, DType dtype,
+                  mlir::Value pointer, mlir::Value mask);
+
 /// Stores every result of the kernel at coordinates that they all share.
 void emitStores(FunctionEmitter &f, Kernel &kernel, ElementEmitter &elements, const Coords &at);
 

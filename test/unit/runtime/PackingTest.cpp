@@ -177,8 +177,8 @@ TEST(Packing, PairsOfBFloat16AreUnpacked) {
     }
   }
   TensorType wide = typeOf(DType::float32, {2, 2});
-  auto packed = Buffer::copyOf(std::as_bytes(std::span(std::vector<float>(4))))
-                    ->packed({Kind::rowPairs, 4}, wide);
+  const std::vector<float> zeros(4);
+  auto packed = Buffer::copyOf(std::as_bytes(std::span(zeros)))->packed({Kind::rowPairs, 4}, wide);
   EXPECT_THROW(unpacked(*packed, {Kind::rowPairs, 4}, wide), CompileError);
 }
 
