@@ -5,12 +5,14 @@
 namespace kiln {
 
 /// How products of float32 tensors (linears, matmuls, attention) are computed. Operands of other
-/// dtypes are multiplied as they are, and sums are float32, at any precision.
+/// dtypes are multiplied as they are, and sums are float32, at any precision. Instructions for
+/// bfloat16 (AMX, vdpbf16ps) take subnormal operands and sums for zeros: `high` and `bf16` lose
+/// numbers below 2^-126, and so do products of bfloat16.
 enum class Precision : uint8_t {
   /// Float32-accurate.
   highest,
   /// Operands as sums of two bfloat16 numbers, where that is faster than `highest`: to about 2^-16
-  /// of the largest products.
+  /// of the largest products. No target has code for that yet: the same as `highest`.
   high,
   /// Operands rounded to bfloat16, to nearest even, where the CPU multiplies these faster: to about
   /// 2^-8 of the largest products.
