@@ -6,6 +6,7 @@
 #include "ir/ShapeRules.h"
 #include "runtime/CompilerLibrary.h"
 #include "runtime/Executable.h"
+#include "runtime/cuda/Gpu.h"
 
 #include <algorithm>
 #include <cmath>
@@ -348,6 +349,9 @@ GraphRunner compiledRunner(const CompileOptions &options,
     bool isSplit = std::any_of(graph.inputs.begin(), graph.inputs.end(),
                                [](const ir::Input &input) { return input.shardAxis.has_value(); });
     request.ranks = isSplit ? static_cast<int64_t>(devices->size()) : 1;
+    request.chip.clear();
+    runtime::cuda::requestFor(isSplit ? devices->front() : graph.type(graph.outputs.front()).device,
+                              request);
     if (isSplit)
       return runRanks(*compileThroughCache(graph, request).executable, graph, *devices, inputs);
     std::vector<const runtime::TensorValue *> pointers;

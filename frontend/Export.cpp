@@ -37,6 +37,8 @@ void exportCompiled(const CompiledState &state, const std::string &path, const s
   };
   if (!state.bound)
     throw CompileError(complete("the model runs on several devices; an object runs on one"));
+  if (!state.request.chip.empty())
+    throw CompileError(complete("the model is for an accelerator; an object runs on a CPU"));
   ExportSource source{name, {}, {}, [&](std::size_t input, const runtime::Packing &packing) {
                         return packedFrom(*state.bound, input, packing);
                       }};

@@ -200,4 +200,25 @@ TEST_F(CompiledTest, failuresOfTheDriver) {
   }
 }
 
+TEST_F(CompiledTest, whatIsForCpusAloneIsRefused) {
+  auto model = scale;
+  model.to(Accelerator());
+  auto compiled = model.compile(TensorType(DType::float32, {"batch", 3}, Accelerator()));
+  try {
+    compiled.exportObject(testing::TempDir() + "/scale.o", "scale");
+    FAIL() << "no error";
+  } catch (const CompileError &error) {
+    EXPECT_THAT(error.what(), HasSubstr("the model is for an accelerator"));
+  }
+}
+
+TEST_F(CompiledTest, comparingRunsTheAcceleratorsCode) {
+  auto model = scale;
+  model.to(Accelerator());
+  int64_t launches = standin::calls("cuLaunchKernel");
+  auto x = Tensor::ones({4, 3}, DType::float32, Accelerator());
+  EXPECT_TRUE(bool(compare(model, {x}, {.tolerance = 1e-5})));
+  EXPECT_GT(standin::calls("cuLaunchKernel"), launches);
+}
+
 } // namespace
