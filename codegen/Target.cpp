@@ -38,7 +38,7 @@ std::string choices() {
     text.append(", ").append(runtime::cpuLevel(i).name);
   for (int i = 0; i < runtime::numCpuLevels; ++i)
     text.append(", ").append(runtime::cpuLevel(i).alias);
-  return text;
+  return text + ", amx";
 }
 
 } // namespace
@@ -72,11 +72,6 @@ Expected<Target> Target::host() {
 Expected<Target> Target::byName(StringRef name) {
   if (name == "native")
     return host();
-  if (name == "amx" || name.starts_with("amx+"))
-    return createStringError("target '" + name.str() +
-                             "': there are no kernels for AMX yet; "
-                             "choose one of " +
-                             choices());
   runtime::ParsedTarget parsed = runtime::parseTarget({name.data(), name.size()});
   if (!parsed.isKnown && name.starts_with(StringRef(parsed.unknown)))
     return createStringError("unknown target '" + name.str() + "': choose one of " + choices());

@@ -67,6 +67,9 @@ constexpr CpuFeatures v2{cx16, lahf, popcnt, sse3, ssse3, sse41, sse42};
 constexpr CpuFeatures v3 = v2 | CpuFeatures{avx, avx2, bmi, bmi2, f16c, fma, lzcnt, movbe};
 constexpr CpuFeatures v4 = v3 | CpuFeatures{avx512f, avx512bw, avx512cd, avx512dq, avx512vl};
 
+/// What products in AMX's tiles need, and every CPU with AMX has.
+constexpr CpuFeatures withAmx = v4 | CpuFeatures{avx512vnni, avx512bf16, amxTile, amxBf16};
+
 constexpr std::array<CpuLevel, numCpuLevels> levels = {{
     {"x86-64", "baseline", v2},
     {"x86-64-v3", "avx2", v3},
@@ -194,9 +197,12 @@ ParsedTarget parseTarget(std::string_view name) {
     name.remove_prefix(std::min(name.size(), part.size() + 1));
     const CpuLevel *level = isFirst ? levelByName(part) : nullptr;
     std::optional<CpuFeature> feature = isFirst ? std::nullopt : featureByName(part);
-    if (!level && !feature)
+    const bool isAmx = isFirst && part == "amx";
+    if (!level && !feature && !isAmx)
       return {{}, part, false};
-    if (level)
+    if (isAmx)
+      parsed.features = withAmx;
+    else if (level)
       parsed.features = level->features;
     else
       parsed.features.add(*feature);

@@ -108,15 +108,16 @@ const CpuLevel &cpuLevel(int index);
 
 /// The features of the running CPU that the operating system supports as well (saves the registers
 /// of), asked of the CPU itself once, without those that $KILN_CPU_WITHOUT names
-/// ("amx-tile,avx512bf16"). Nothing on other architectures. Asks Linux for AMX's registers where the
-/// CPU has them: AMX counts only where they are granted.
+/// ("amx-tile,avx512bf16"). Nothing on other architectures. Asks Linux for AMX's registers where
+/// the CPU has them: AMX counts only where they are granted.
 CpuFeatures hostCpuFeatures();
 
 /// The highest level that `features` contains, or nothing if it lacks even the baseline.
 const CpuLevel *bestCpuLevel(CpuFeatures features);
 
-/// A target's name: a level (its name or alias, or `x86-64-v2` for the baseline) and `+FEATURE`s
-/// behind it. `unknown`: the first part that is none of these; empty if there is none.
+/// A target's name: a level (its name or alias, or `x86-64-v2` for the baseline), or `amx` for the
+/// highest level with AMX's bfloat16 products, and `+FEATURE`s behind it. `unknown`: the first part
+/// that is none of these; empty if there is none.
 struct ParsedTarget {
   CpuFeatures features;
   std::string_view unknown;

@@ -30,10 +30,11 @@ std::optional<int> parseOptions(int argc, char **argv, Options &options) {
   app.add_option("--weights", options.weights,
                  "The weights under their kiln.name; others in the file are not looked at")
       ->type_name("FILE.safetensors");
-  app.add_option("--target", options.targets,
-                 "The CPU: native, or x86-64-v2, x86-64-v3 (AVX2), x86-64-v4 (AVX-512), each of "
-                 "them followed by any +FEATUREs; default: native. Several, with commas between "
-                 "them or one --target each: the object takes the best that its CPU can run")
+  app.add_option(
+         "--target", options.targets,
+         "The CPU: native, or x86-64-v2, x86-64-v3 (AVX2), x86-64-v4 (AVX-512), amx, each of "
+         "them followed by any +FEATUREs; default: native. Several, with commas between "
+         "them or one --target each: the object takes the best that its CPU can run")
       ->type_name("TARGET[,TARGET...]")
       ->delimiter(',')
       ->default_str("native");

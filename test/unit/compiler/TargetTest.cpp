@@ -34,13 +34,23 @@ TEST(Target, ExtraFeatures) {
   EXPECT_EQ(llvm::cantFail(Target::byName(target.name)).name, target.name);
 }
 
+TEST(Target, AmxIsTheHighestLevelWithTiles) {
+  Target target = llvm::cantFail(Target::byName("amx"));
+  EXPECT_EQ(target.name, "x86-64-v4+avx512vnni+avx512bf16+amx-tile+amx-bf16");
+  passes::CpuTarget kernels = target.forPasses();
+  EXPECT_TRUE(kernels.tiles);
+  EXPECT_FALSE(kernels.tilesEmulated);
+  EXPECT_TRUE(
+      llvm::cantFail(Target::byName("amx+avx512fp16")).has(runtime::CpuFeature::avx512fp16));
+}
+
 TEST(Target, UnknownNamesListTheChoices) {
   auto target = Target::byName("pentium");
   ASSERT_FALSE(bool(target));
   EXPECT_EQ(
       llvm::toString(target.takeError()),
       "unknown target 'pentium': choose one of native, x86-64, x86-64-v3, x86-64-v4, baseline, "
-      "avx2, avx512");
+      "avx2, avx512, amx");
   auto feature = Target::byName("avx2+quantum");
   ASSERT_FALSE(bool(feature));
   EXPECT_EQ(llvm::toString(feature.takeError()),

@@ -44,7 +44,7 @@ TEST_F(ExportTest, TheEncodersCodeIsAtMost2MB) {
   TensorType tokens(DType::int64, {"batch", "seq"});
   auto compiled = encoder.compile(CompileOptions{.target = "x86-64-v3"}, tokens, tokens);
   constexpr std::uintmax_t limitBytes = 2'000'000;
-  for (const char *target : {"x86-64-v2", "x86-64-v3", "x86-64-v4"}) {
+  for (const char *target : {"x86-64-v2", "x86-64-v3", "x86-64-v4", "amx"}) {
     compiled.exportObject(object("encoder"), "encoder", {.targets = {target}});
     std::uintmax_t bytes = fs::file_size(object("encoder"));
     RecordProperty(target, std::to_string(bytes));
@@ -52,7 +52,7 @@ TEST_F(ExportTest, TheEncodersCodeIsAtMost2MB) {
   }
   // All of them, without what is the same.
   compiled.exportObject(object("encoder"), "encoder",
-                        {.targets = {"x86-64-v2", "x86-64-v3", "x86-64-v4"}});
+                        {.targets = {"x86-64-v2", "x86-64-v3", "x86-64-v4", "amx"}});
   RecordProperty("together", std::to_string(fs::file_size(object("encoder"))));
   EXPECT_LE(fs::file_size(object("encoder")), limitBytes);
 }
@@ -81,6 +81,18 @@ TEST_F(ExportTest, EqualTargetsAreThereOnce) {
   EXPECT_THAT(contents("two.h"), testing::HasSubstr("Has code for x86-64-v3; two_open"));
 }
 
+TEST_F(ExportTest, AmxIsATargetBesideOthers) {
+  nn::Linear linear(64, 32);
+  linear.to(DType::bfloat16); // multiplied in tiles: the weights of each target have their own form
+  auto model =
+      linear.compile(CompileOptions{.target = "x86-64-v3"}, TensorType(DType::bfloat16, {"n", 64}));
+  model.exportObject(object("tiles"), "tiles", {.targets = {"x86-64-v4", "amx"}});
+  EXPECT_THAT(contents("tiles.h"),
+              testing::HasSubstr("x86-64-v4+avx512vnni+avx512bf16+amx-tile+amx-bf16"));
+  model.exportObject(object("plain"), "plain", {.targets = {"x86-64-v4"}});
+  EXPECT_GT(fs::file_size(folder / "tiles.weights"), fs::file_size(folder / "plain.weights"));
+}
+
 TEST_F(ExportTest, UnknownTargetsAreNamed) {
   nn::Linear linear(3, 2);
   auto model = linear.compile(TensorType(DType::float32, {"n", 3}));
@@ -94,6 +106,6 @@ TEST_F(ExportTest, UnknownTargetsAreNamed) {
   };
   EXPECT_THAT(message("pdp-11"),
               testing::MatchesRegex(R"(\[exportObject\] .*unknown target 'pdp-11'.*ExportTest.*)"));
-  EXPECT_THAT(message("amx"), testing::HasSubstr("there are no kernels for AMX yet"));
+  EXPECT_THAT(message("amx+quantum"), testing::HasSubstr("unknown feature 'quantum'"));
   EXPECT_FALSE(fs::exists(object("bad")));
 }
