@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <tuple>
 
 #include <fmt/format.h>
 
@@ -81,8 +82,9 @@ Report analyse(const std::vector<runtime::ProfiledCall> &calls, const Machine &m
   for (KernelReport &kernel : kernels)
     if (kernel.launches)
       report.kernels.push_back(std::move(kernel));
-  std::stable_sort(report.kernels.begin(), report.kernels.end(),
-                   [](const auto &a, const auto &b) { return a.seconds > b.seconds; });
+  std::sort(report.kernels.begin(), report.kernels.end(), [](const auto &a, const auto &b) {
+    return std::tie(b.seconds, a.name) < std::tie(a.seconds, b.name);
+  });
   std::vector<double> times;
   for (const auto &call : calls)
     times.push_back(static_cast<double>(call.endNs - call.beginNs) * 1e-9);

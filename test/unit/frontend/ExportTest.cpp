@@ -82,8 +82,8 @@ TEST_F(ExportTest, EqualTargetsAreThereOnce) {
 }
 
 TEST_F(ExportTest, AmxIsATargetBesideOthers) {
-  nn::Linear linear(64, 32);
-  linear.to(DType::bfloat16); // multiplied in tiles: the weights of each target have their own form
+  // Multiplied in tiles: the weights of each target have their own form.
+  nn::Linear linear(64, 32, true, DType::bfloat16);
   auto model =
       linear.compile(CompileOptions{.target = "x86-64-v3"}, TensorType(DType::bfloat16, {"n", 64}));
   model.exportObject(object("tiles"), "tiles", {.targets = {"x86-64-v4", "amx"}});

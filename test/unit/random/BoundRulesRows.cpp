@@ -213,6 +213,12 @@ Bound BoundRules::matmul(const ir::Node &node) {
     carry(bound(x), true, *bound(y));
   Id n = size(graph.type(x).shape[-1]);
   Id added = accumulated(node, n, productOf(finitePart(real(x)), finitePart(real(y))));
+  if (node.type.dtype == DType::bfloat16) { // instructions for it take subnormal numbers for zeros
+    auto ones = [&](Id like) { return spread(number(1), Shape(graph.type(like).shape)); };
+    Id flushed =
+        add(productOf(finitePart(real(x)), ones(y)), productOf(ones(x), finitePart(real(y))));
+    added = add(added, mul(number(0x1p-126), add(flushed, n)));
+  }
   Id exact = productOf(real(x), real(y));
   // With a bias behind it a product of 16-bit floats is rounded once (docs/spec.md#linear): what
   // overflows by itself may be finite there.
@@ -280,6 +286,8 @@ Bound BoundRules::attention(const ir::Node &node) {
   Id keys = size(kShape[-2]);
   Id units = mul(add(keys, number(dtype == DType::float64 ? 800 : 128)), unit);
   Id relative = add(sub(op("exp", {mul(error, number(2))}), number(1)), mul(units, number(2)));
+  if (dtype == DType::bfloat16) // so are the weights where instructions multiply bfloat16
+    relative = add(relative, number(0x1p-9));
   // As of softmax: weights that are flushed to zero.
   relative = add(relative, number(dtype == DType::float64 ? 0x1p-1000 : 0x1p-120));
   Id ofV = overKeys(finitePart(real(v))); // [..., 1, 1, 1]
