@@ -223,7 +223,8 @@ private:
     return true;
   }
 
-  /// "none", "rows:32", "columns:16", "filter:16", "channels-first:16"; "row-pairs:64" and so on.
+  /// "none", "rows:32", "columns:16", "filter:16", "channels-first:16"; "row-pairs:64",
+  /// "row-parts:64" and so on.
   static std::optional<runtime::Packing> parsePacking(StringRef text) {
     if (text == "none")
       return runtime::Packing{};
@@ -247,6 +248,14 @@ private:
       packing.kind = runtime::Packing::Kind::filterPairs;
     else if (kind == "channels-first-pairs")
       packing.kind = runtime::Packing::Kind::channelsFirstPairs;
+    else if (kind == "row-parts")
+      packing.kind = runtime::Packing::Kind::rowParts;
+    else if (kind == "column-parts")
+      packing.kind = runtime::Packing::Kind::columnParts;
+    else if (kind == "filter-parts")
+      packing.kind = runtime::Packing::Kind::filterParts;
+    else if (kind == "channels-first-parts")
+      packing.kind = runtime::Packing::Kind::channelsFirstParts;
     else
       return std::nullopt;
     return packing;

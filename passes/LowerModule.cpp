@@ -136,12 +136,14 @@ private:
       return "none";
     auto reshape = launch.getInputs()[operand].getDefiningOp<ir::ReshapeOp>();
     auto [kind, panel] = packing.getValue().split(':');
-    const bool inPairs = kind == "column-pairs";
-    if ((kind != "columns" && !inPairs) || !reshape || !isFilterMatrix(reshape))
+    StringRef suffix = kind == "column-pairs"   ? "-pairs:"
+                       : kind == "column-parts" ? "-parts:"
+                                                : ":";
+    if ((kind != "columns" && suffix == ":") || !reshape || !isFilterMatrix(reshape))
       return packing.str();
     Operation *source = reshape.getX().getDefiningOp();
     StringRef layout = source && isPackedPermute(source) ? "channels-first" : "filter";
-    return (layout + (inPairs ? "-pairs:" : ":") + panel).str();
+    return (layout + suffix + panel).str();
   }
   static bool isFilterPacking(StringRef packing) {
     return packing.starts_with("filter") || packing.starts_with("channels-first");

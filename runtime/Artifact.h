@@ -36,6 +36,12 @@ struct Packing {
     columnPairs,
     filterPairs,
     channelsFirstPairs,
+    /// The same of float32 in two parts, the number rounded to bfloat16 and, rounded too, the rest:
+    /// packed[n / panel][part][k / 2][n % panel][k % 2].
+    rowParts,
+    columnParts,
+    filterParts,
+    channelsFirstParts,
   };
   Kind kind = Kind::none;
   int64_t panel = 0;

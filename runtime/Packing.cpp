@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -161,10 +162,23 @@ inline uint16_t toBFloat16(float value) {
     return static_cast<uint16_t>(bits >> 16 | 0x40);
   return static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
-inline uint16_t toBFloat16(uint16_t value) { return value; }
+/// Elements as they are multiplied.
+struct Narrowed {
+  static uint16_t of(float value) { return toBFloat16(value); }
+  static uint16_t of(uint16_t value) { return value; }
+};
+/// What Narrowed leaves of a number.
+struct Rest {
+  static uint16_t of(float value) {
+    uint32_t bits = uint32_t{toBFloat16(value)} << 16;
+    float first;
+    std::memcpy(&first, &bits, sizeof first);
+    return toBFloat16(value - first);
+  }
+};
 
 /// Rows of a panel as rows of pairs, which are packed as elements of four bytes. `room`: for them.
-template <class T>
+template <class Part, class T>
 void packRowPairs(const T *source, int64_t columns, int64_t count, int64_t panel,
                   std::vector<uint32_t> &room, uint32_t *destination) {
   int64_t pairs = ceilDiv(columns, 2);
@@ -173,28 +187,27 @@ void packRowPairs(const T *source, int64_t columns, int64_t count, int64_t panel
     const T *from = source + j * columns;
     uint32_t *to = room.data() + j * pairs;
     for (int64_t k = 0; k < columns / 2; ++k)
-      to[k] = toBFloat16(from[2 * k]) | uint32_t{toBFloat16(from[2 * k + 1])} << 16;
+      to[k] = Part::of(from[2 * k]) | uint32_t{Part::of(from[2 * k + 1])} << 16;
     if (columns % 2)
-      to[pairs - 1] = toBFloat16(from[columns - 1]);
+      to[pairs - 1] = Part::of(from[columns - 1]);
   }
   packRowPanel(room.data(), pairs, count, panel, destination);
 }
 
 /// One panel of a [K, N] matrix whose element (k, n) lies at source[k * stepK + n].
-template <class T>
+template <class Part, class T>
 void packColumnPairs(const T *source, int64_t rows, int64_t stepK, int64_t count, int64_t panel,
                      uint32_t *destination) {
   for (int64_t k = 0; k < rows; k += 2, destination += panel) {
     const T *low = source + k * stepK, *high = low + stepK;
     for (int64_t j = 0; j < count; ++j)
-      destination[j] =
-          toBFloat16(low[j]) | (k + 1 < rows ? uint32_t{toBFloat16(high[j])} << 16 : 0);
+      destination[j] = Part::of(low[j]) | (k + 1 < rows ? uint32_t{Part::of(high[j])} << 16 : 0);
     std::fill(destination + count, destination + panel, 0);
   }
 }
 
 /// One panel of a filter [N, C, ...].
-template <class T>
+template <class Part, class T>
 void packChannelsFirstPairs(const T *source, const MatrixShape &shape, int64_t count, int64_t panel,
                             uint32_t *destination) {
   int64_t channels = shape.columns / std::max<int64_t>(1, shape.taps);
@@ -203,38 +216,67 @@ void packChannelsFirstPairs(const T *source, const MatrixShape &shape, int64_t c
     for (int64_t c = 0; c < channels; ++c)
       for (int64_t tap = 0; tap < shape.taps; ++tap) {
         int64_t k = tap * channels + c;
-        uint32_t value = toBFloat16(source[j * shape.columns + c * shape.taps + tap]);
+        uint32_t value = Part::of(source[j * shape.columns + c * shape.taps + tap]);
         destination[k / 2 * panel + j] |= k % 2 ? value << 16 : value;
       }
+}
+
+using Kind = Packing::Kind;
+
+bool isInPairs(const Packing &packing) { return packing.kind >= Kind::rowPairs; }
+bool isInParts(const Packing &packing) { return packing.kind >= Kind::rowParts; }
+bool isChannelsFirst(const Packing &packing) {
+  return packing.kind == Kind::channelsFirstPanels || packing.kind == Kind::channelsFirstPairs ||
+         packing.kind == Kind::channelsFirstParts;
+}
+bool isFilter(const Packing &packing) {
+  return packing.kind == Kind::filterPanels || packing.kind == Kind::filterPairs ||
+         packing.kind == Kind::filterParts;
+}
+/// Whether panels are of the matrix's rows; else of its columns.
+bool isByRows(const Packing &packing) {
+  return packing.kind == Kind::rowPanels || packing.kind == Kind::rowPairs ||
+         packing.kind == Kind::rowParts || isChannelsFirst(packing);
+}
+
+/// One panel, from column `first` of [K, N] on, of a matrix given as the packing says.
+template <class Part, class T>
+void packPairPanel(const Packing &packing, const MatrixShape &shape, const T *matrix, int64_t first,
+                   std::vector<uint32_t> &room, uint32_t *destination) {
+  const int64_t n = isByRows(packing) ? shape.rows : shape.columns, panel = packing.panel;
+  const int64_t k = isByRows(packing) ? shape.columns : shape.rows;
+  const int64_t count = std::min(panel, n - first);
+  if (isChannelsFirst(packing))
+    packChannelsFirstPairs<Part>(matrix + first * k, shape, count, panel, destination);
+  else if (isByRows(packing))
+    packRowPairs<Part>(matrix + first * k, k, count, panel, room, destination);
+  else
+    packColumnPairs<Part>(matrix + first, k, n, count, panel, destination);
 }
 
 template <class T>
 void packPairs(const Packing &packing, const MatrixShape &shape, const std::byte *source,
                std::byte *destination) {
-  using Kind = Packing::Kind;
-  const bool byRows = packing.kind == Kind::rowPairs || packing.kind == Kind::channelsFirstPairs;
-  const int64_t n = byRows ? shape.rows : shape.columns, k = byRows ? shape.columns : shape.rows;
-  const int64_t panel = packing.panel, panels = ceilDiv(n, panel);
+  const int64_t n = isByRows(packing) ? shape.rows : shape.columns;
+  const int64_t k = isByRows(packing) ? shape.columns : shape.rows;
+  const int64_t panels = ceilDiv(n, packing.panel), words = packing.panel * ceilDiv(k, 2);
+  const int64_t parts = isInParts(packing) ? 2 : 1;
   auto *from = reinterpret_cast<const T *>(source);
   auto *to = reinterpret_cast<uint32_t *>(destination);
   ThreadPool::instance().parallelFor(
       shape.matrices * panels, [&](int64_t begin, int64_t end, int64_t) {
         std::vector<uint32_t> room;
         for (int64_t task = begin; task < end; ++task) {
-          int64_t first = task % panels * panel, count = std::min(panel, n - first);
           const T *matrix = from + task / panels * n * k;
-          uint32_t *out = to + task * panel * ceilDiv(k, 2);
-          if (packing.kind == Kind::rowPairs)
-            packRowPairs(matrix + first * k, k, count, panel, room, out);
-          else if (packing.kind == Kind::channelsFirstPairs)
-            packChannelsFirstPairs(matrix + first * k, shape, count, panel, out);
-          else
-            packColumnPairs(matrix + first, k, n, count, panel, out);
+          const int64_t first = task % panels * packing.panel;
+          uint32_t *out = to + task * parts * words;
+          packPairPanel<Narrowed>(packing, shape, matrix, first, room, out);
+          if constexpr (std::is_same_v<T, float>)
+            if (parts == 2)
+              packPairPanel<Rest>(packing, shape, matrix, first, room, out + words);
         }
       });
 }
-
-bool isInPairs(const Packing &packing) { return packing.kind >= Packing::Kind::rowPairs; }
 
 void copyAll(const std::byte *source, std::byte *destination, int64_t sizeBytes) {
   constexpr int64_t piece = int64_t{1} << 20;
@@ -276,13 +318,14 @@ MatrixShape matrixShape(const Packing &packing, const TensorType &type) {
     throw ValueError(fmt::format("a packing in panels of {} is none", packing.panel));
   if (isInPairs(packing) && type.dtype != DType::bfloat16 && type.dtype != DType::float32)
     throw ValueError(fmt::format("a tensor {} cannot be packed in pairs of bfloat16", type.str()));
+  if (isInParts(packing) && type.dtype != DType::float32)
+    throw ValueError(fmt::format("a tensor {} cannot be packed in two parts", type.str()));
   for (std::size_t axis = 0; axis + 2 < sizes.size(); ++axis)
     shape.matrices *= sizes[axis];
   shape.rows = sizes[sizes.size() - 2];
-  if (packing.kind == Packing::Kind::filterPanels || packing.kind == Packing::Kind::filterPairs)
+  if (isFilter(packing))
     shape.rows *= std::exchange(shape.matrices, 1);
-  if (packing.kind == Packing::Kind::channelsFirstPanels ||
-      packing.kind == Packing::Kind::channelsFirstPairs) {
+  if (isChannelsFirst(packing)) {
     shape = {.rows = sizes[0], .columns = sizes[1], .elementBytes = shape.elementBytes};
     for (std::size_t axis = 2; axis < sizes.size(); ++axis)
       shape.taps *= sizes[axis];
@@ -295,15 +338,14 @@ MatrixShape matrixShape(const Packing &packing, const TensorType &type) {
 
 std::size_t packedSizeBytes(const Packing &packing, const MatrixShape &shape) {
   if (isInPairs(packing)) {
-    const bool byRows = packing.kind == Packing::Kind::rowPairs ||
-                        packing.kind == Packing::Kind::channelsFirstPairs;
-    const int64_t n = byRows ? shape.rows : shape.columns, k = byRows ? shape.columns : shape.rows;
+    const int64_t n = isByRows(packing) ? shape.rows : shape.columns;
+    const int64_t k = isByRows(packing) ? shape.columns : shape.rows;
     return static_cast<std::size_t>(shape.matrices * ceilDiv(n, packing.panel) * packing.panel *
-                                    ceilDiv(k, 2) * int64_t(sizeof(uint32_t)));
+                                    ceilDiv(k, 2) * int64_t(sizeof(uint32_t)) *
+                                    (isInParts(packing) ? 2 : 1));
   }
   int64_t elements = shape.matrices * shape.rows * shape.columns;
-  if (packing.kind == Packing::Kind::rowPanels ||
-      packing.kind == Packing::Kind::channelsFirstPanels)
+  if (isByRows(packing))
     elements = shape.matrices * ceilDiv(shape.rows, packing.panel) * packing.panel * shape.columns;
   else if (packing.kind != Packing::Kind::none)
     elements = shape.matrices * ceilDiv(shape.columns, packing.panel) * packing.panel * shape.rows;

@@ -24,6 +24,11 @@ static bool movesElements(const Packing &packing, DType dtype) {
   case Packing::Kind::filterPairs:
   case Packing::Kind::channelsFirstPairs:
     return dtype == DType::bfloat16; // float32 is rounded
+  case Packing::Kind::rowParts:
+  case Packing::Kind::columnParts:
+  case Packing::Kind::filterParts:
+  case Packing::Kind::channelsFirstParts:
+    return false; // the sum of the parts is rounded
   }
   return false;
 }

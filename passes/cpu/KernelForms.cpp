@@ -274,8 +274,9 @@ Value linearRuns(Operation *linear) {
 
 std::string linearPacking(Operation *linear, const ProductFormat &format) {
   const bool byRows = cast<ir::LinearOp>(linear).getTransposed();
-  StringRef kind = format.inPairs() ? (byRows ? "row-pairs:" : "column-pairs:")
-                                    : (byRows ? "rows:" : "columns:");
+  StringRef kind = format.parts == 2  ? (byRows ? "row-parts:" : "column-parts:")
+                   : format.inPairs() ? (byRows ? "row-pairs:" : "column-pairs:")
+                                      : (byRows ? "rows:" : "columns:");
   return (kind + Twine(format.panelWidth)).str();
 }
 

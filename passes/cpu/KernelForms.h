@@ -74,8 +74,8 @@ mlir::LogicalResult checkElementwiseBehind(mlir::Block &body, mlir::Operation *a
 bool canFuseIntoProductEpilogue(mlir::Operation *op, mlir::Value value);
 
 /// How a weight of a linear lies in memory: "rows:32" ([N, K]) or "columns:32" ([K, N]),
-/// "row-pairs:64" or "column-pairs:64", the kind and width of runtime::Packing. On the kernel's
-/// argument as `kiln.packing`.
+/// "row-pairs:64" or "column-pairs:64", "row-parts:64" or "column-parts:64", the kind and width of
+/// runtime::Packing. On the kernel's argument as `kiln.packing`.
 inline constexpr llvm::StringLiteral packingAttrName = "kiln.packing";
 std::string linearPacking(mlir::Operation *linear, const ProductFormat &format);
 

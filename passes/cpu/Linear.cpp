@@ -49,7 +49,7 @@ public:
       strips = std::max<int64_t>(strips, group.weights.size());
     }
     sizes.maxRows = linearBlockRows(sizes.blocks, format, hasPackedWeights(linear));
-    blockStride = sizes.maxRows * format.rowStride;
+    blockStride = sizes.maxRows * format.rowStride * format.parts;
     stripStride = sizes.maxRows * sizes.panelWidth;
     for (Value weight : linear.getWeights())
       if (auto decode = weight.getDefiningOp<ir::DequantizeOp>()) {
@@ -243,7 +243,9 @@ private:
                .k = f.min(f.constant(productBlock), f.sub(f.constant(sizes.columns), first)),
                .strideC = f.constant(width),
                .accumulate = block,
-               .rows = blockRows},
+               .rows = blockRows,
+               .nextPartA = partStride(format, blockStride),
+               .nextPartB = format.partElements(sizes.columns)},
               half);
         });
       };

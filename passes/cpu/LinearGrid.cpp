@@ -36,7 +36,7 @@ constexpr int64_t leastParallelWork = 1 << 17;
 
 int64_t linearBlockRows(int64_t blocks, const ProductFormat &format, bool decodes) {
   int64_t bytes = decodes ? decodingBlockBytes : blockBytes;
-  int64_t rows = bytes / (blocks * format.rowStride * format.rowBytes());
+  int64_t rows = bytes / (blocks * format.rowStride * format.parts * format.rowBytes());
   rows = std::min(rows, format.unit == ProductUnit::tiles ? mostTileRows : mostRows);
   return std::max(format.granule, rows / format.granule * format.granule);
 }

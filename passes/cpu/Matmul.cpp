@@ -61,7 +61,8 @@ private:
   int64_t memoryRows() const {
     return (mostRows + format.granule - 1) / format.granule * format.granule;
   }
-  int64_t panelAt() const { return memoryRows() * format.rowStride * format.rowBytes(); }
+  int64_t blockStride() const { return memoryRows() * format.rowStride * format.parts; }
+  int64_t panelAt() const { return blockStride() * format.rowBytes(); }
   int64_t panelBytes() const { return format.panelElements(productBlock) * format.rowBytes(); }
 
   enum Extra : unsigned { rowsPerTask, rowTasks, columnsPerTask, columnTasks };
@@ -141,7 +142,7 @@ private:
       // At least once: without depth the sums are 0.
       f.loop(f.constant(0), f.max(total, f.constant(1)), f.constant(productBlock), [&](Value k) {
         Value steps = f.min(f.constant(productBlock), f.sub(total, k));
-        emitPackRows(f, format, a, count, steps, isWholeVectors(f, depth), 0,
+        emitPackRows(f, format, a, count, steps, isWholeVectors(f, depth), blockStride(),
                      rowsOf(f, op.getX(), broadcastX, matrix, firstRow, k));
         f.loop(f.constant(0), wide, f.constant(width), [&](Value column) {
           emitPackPanel(f, format, panel, steps, f.min(f.constant(width), f.sub(wide, column)),
@@ -153,7 +154,9 @@ private:
                        .k = steps,
                        .strideC = f.constant(mostColumns),
                        .accumulate = k,
-                       .rows = count});
+                       .rows = count,
+                       .nextPartA = partStride(format, blockStride()),
+                       .nextPartB = format.partElements(productBlock)});
         });
       });
       f.loop(f.constant(0), count, f.constant(1), [&](Value row) {

@@ -41,6 +41,8 @@ struct ProductOperands {
   mlir::Value strideC;    // i64, elements
   mlir::Value accumulate; // i64: 0 overwrites C
   mlir::Value rows;       // i64
+  /// Elements from the first parts of A and B to the second ones (ProductFormat::parts).
+  int64_t nextPartA = 0, nextPartB = 0;
 };
 
 /// Calls the product; emits it into the module where it is not there yet. `panelType`: float32,

@@ -34,20 +34,50 @@ static void clearPadding(FunctionEmitter &f, Value a, Value rows, Value blocks,
   });
 }
 
-/// Elements of a row of A as they are kept.
-static Value toRowType(FunctionEmitter &f, const ProductFormat &format, Value values) {
-  return format.inPairs() ? emitToBFloat16(f, values) : values;
+/// Bits of bfloat16 as words of 32 bits.
+static Value widenBits(FunctionEmitter &f, Value halves) {
+  Value bits = LLVM::BitcastOp::create(f.b, f.vec(f.b.getI16Type()), halves);
+  return arith::ExtUIOp::create(f.b, f.vec(f.b.getI32Type()), bits);
+}
+static Value toUpperHalf(FunctionEmitter &f, Value words) {
+  auto type = f.vec(f.b.getI32Type());
+  Value sixteen = arith::ConstantOp::create(f.b, DenseElementsAttr::get(type, APInt(32, 16)));
+  return arith::ShLIOp::create(f.b, words, sixteen);
+}
+
+/// Float32 as operands are kept: each part of them.
+static SmallVector<Value, 2> toParts(FunctionEmitter &f, const ProductFormat &format,
+                                     Value values) {
+  if (!format.inPairs())
+    return {values};
+  SmallVector<Value, 2> parts = {emitToBFloat16(f, values)};
+  if (format.parts == 2) {
+    Value first =
+        LLVM::BitcastOp::create(f.b, f.vec(f.f32()), toUpperHalf(f, widenBits(f, parts[0])));
+    parts.push_back(emitToBFloat16(f, arith::SubFOp::create(f.b, values, first)));
+  }
+  return parts;
+}
+
+/// Stores elements of a row of A, given in parts, `stride` elements apart.
+static void storeParts(FunctionEmitter &f, const ProductFormat &format, ArrayRef<Value> parts,
+                       Value to, int64_t stride) {
+  for (auto [part, values] : llvm::enumerate(parts))
+    f.store(values, f.offset(to, f.constant(int64_t(part) * stride), format.rowBytes()));
 }
 
 /// The second half of the pair of an odd column.
-static void clearBehind(FunctionEmitter &f, const ProductFormat &format, Value row, Value columns) {
+static void clearBehind(FunctionEmitter &f, const ProductFormat &format, Value row, Value columns,
+                        int64_t stride) {
   Value zero = arith::ConstantIntOp::create(f.b, f.b.getI16Type(), 0);
-  f.store(zero, f.offset(row, columns, format.rowBytes()));
+  storeParts(f, format, SmallVector<Value, 2>(format.parts, zero),
+             f.offset(row, columns, format.rowBytes()), stride);
 }
 
 void emitPackRows(FunctionEmitter &f, const ProductFormat &format, Value a, Value rows,
                   Value columns, bool wholeVectors, int64_t blockStride, const RowSource &source) {
   Value blocks = f.ceilDiv(columns, f.constant(productBlock));
+  const int64_t nextPart = partStride(format, blockStride);
   f.loop(f.constant(0), rows, f.constant(1), [&](Value row) {
     RowReader read = source(row);
     f.loop(f.constant(0), blocks, f.constant(1), [&](Value block) {
@@ -57,11 +87,11 @@ void emitPackRows(FunctionEmitter &f, const ProductFormat &format, Value a, Valu
                           format.rowBytes());
       // The last vector of a row is stored whole: there is room, and nobody reads what is beyond.
       emitColumns(f, count, wholeVectors, [&](Value column, Value mask) {
-        f.store(toRowType(f, format, read(f.add(first, column), mask)),
-                f.offset(to, column, format.rowBytes()));
+        storeParts(f, format, toParts(f, format, read(f.add(first, column), mask)),
+                   f.offset(to, column, format.rowBytes()), nextPart);
       });
       if (format.inPairs() && !wholeVectors)
-        clearBehind(f, format, to, count);
+        clearBehind(f, format, to, count, nextPart);
     });
   });
   if (!format.inPairs())
@@ -75,6 +105,7 @@ void emitPackRuns(FunctionEmitter &f, const ProductFormat &format, Value a, Valu
   for (int64_t size : shape.sizes)
     columns *= size;
   const bool wholeVectors = run % f.lanes() == 0;
+  const int64_t nextPart = partStride(format, shape.blockStride);
   const bool mayStraddle = !wholeVectors && columns > productBlock;
   f.loop(f.constant(0), rows, f.constant(1), [&](Value row) {
     RunReader read = source(row);
@@ -97,8 +128,8 @@ void emitPackRuns(FunctionEmitter &f, const ProductFormat &format, Value a, Valu
         Value inBlock = f.rem(position, f.constant(productBlock));
         Value to =
             f.offset(rowStart, f.add(f.mul(block, shape.blockStride), inBlock), format.rowBytes());
-        Value values = toRowType(f, format, read(indices, column, mask));
-        f.store(values, to);
+        SmallVector<Value, 2> parts = toParts(f, format, read(indices, column, mask));
+        storeParts(f, format, parts, to, nextPart);
         if (!mayStraddle)
           return;
         // The rest of a vector that goes beyond a block belongs to the next one.
@@ -106,15 +137,17 @@ void emitPackRuns(FunctionEmitter &f, const ProductFormat &format, Value a, Valu
         Value crosses = arith::AndIOp::create(f.b, f.lessThan(end, f.add(position, f.lanes())),
                                               f.lessThan(end, f.constant(columns)));
         f.ifThen(crosses, [&] {
-          f.store(values,
-                  f.offset(to, f.constant(shape.blockStride - productBlock), format.rowBytes()));
+          storeParts(f, format, parts,
+                     f.offset(to, f.constant(shape.blockStride - productBlock), format.rowBytes()),
+                     nextPart);
         });
       });
     };
     nest(0, f.constant(0));
     if (format.inPairs() && columns % 2)
       clearBehind(f, format, rowStart,
-                  f.constant(columns / productBlock * shape.blockStride + columns % productBlock));
+                  f.constant(columns / productBlock * shape.blockStride + columns % productBlock),
+                  nextPart);
   });
   if (!format.inPairs())
     clearPadding(f, a, rows, f.constant((columns + productBlock - 1) / productBlock),
@@ -123,15 +156,9 @@ void emitPackRuns(FunctionEmitter &f, const ProductFormat &format, Value a, Valu
 
 /// Rows 2 p and 2 p + 1 as one of pairs; the second one null: zeros.
 static Value interleave(FunctionEmitter &f, Value low, Value high) {
-  auto halves = f.vec(f.b.getI16Type()), words = f.vec(f.b.getI32Type());
-  auto widen = [&](Value values) -> Value {
-    Value bits = LLVM::BitcastOp::create(f.b, halves, emitToBFloat16(f, values));
-    return arith::ExtUIOp::create(f.b, words, bits);
-  };
   if (!high)
-    return widen(low);
-  Value sixteen = arith::ConstantOp::create(f.b, DenseElementsAttr::get(words, APInt(32, 16)));
-  return arith::OrIOp::create(f.b, widen(low), arith::ShLIOp::create(f.b, widen(high), sixteen));
+    return widenBits(f, low);
+  return arith::OrIOp::create(f.b, widenBits(f, low), toUpperHalf(f, widenBits(f, high)));
 }
 
 static void packPairPanel(FunctionEmitter &f, const ProductFormat &format, Value panel, Value k,
@@ -141,8 +168,13 @@ static void packPairPanel(FunctionEmitter &f, const ProductFormat &format, Value
     RowReader low = source(row), high = whole ? source(f.add(row, 1)) : RowReader();
     Value to = f.offset(panel, f.mul(pair, format.panelWidth), 4);
     f.vectorLoop(columns, [&](Value column, Value mask) {
-      Value words = interleave(f, low(column, mask), whole ? high(column, mask) : Value());
-      f.store(words, f.offset(to, column, 4));
+      SmallVector<Value, 2> lows = toParts(f, format, low(column, mask)), highs(lows.size());
+      if (whole)
+        highs = toParts(f, format, high(column, mask));
+      for (size_t part = 0; part < lows.size(); ++part) {
+        Value place = f.add(column, int64_t(part) * format.partElements(productBlock) / 2);
+        f.store(interleave(f, lows[part], highs[part]), f.offset(to, place, 4));
+      }
     });
   };
   Value pairs = f.div(k, f.constant(2));

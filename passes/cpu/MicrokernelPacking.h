@@ -17,12 +17,17 @@ using RowSource = std::function<RowReader(mlir::Value row)>;
 void emitColumns(FunctionEmitter &f, mlir::Value count, bool wholeVectors,
                  llvm::function_ref<void(mlir::Value column, mlir::Value mask)> body);
 
+/// Elements between the parts of a block of A.
+inline int64_t partStride(const ProductFormat &format, int64_t blockStride) {
+  return blockStride / format.parts;
+}
+
 /// Whether a row of so many columns is whole vectors, as far as is known.
 bool isWholeVectors(FunctionEmitter &f, const Dim &columns);
 
-/// A block of rows as the microkernel reads A: `a`[k / productBlock][row][k % productBlock], rows
-/// `format.rowStride` and k blocks `blockStride` elements apart; what the microkernel reads beyond
-/// them is cleared where that matters.
+/// A block of rows as the microkernel reads A: `a`[k / productBlock][part][row][k % productBlock],
+/// rows `format.rowStride`, parts partStride() and k blocks `blockStride` elements apart; what the
+/// microkernel reads beyond them is cleared where that matters.
 void emitPackRows(FunctionEmitter &f, const ProductFormat &format, mlir::Value a, mlir::Value rows,
                   mlir::Value columns, bool wholeVectors, int64_t blockStride,
                   const RowSource &source);
@@ -43,7 +48,8 @@ void emitPackRuns(FunctionEmitter &f, const ProductFormat &format, mlir::Value a
                   const RunShape &shape, const RunSource &source);
 
 /// `k` rows of at most panelWidth columns as a panel of B: `panel`[k][panelWidth] of float32, or
-/// that in pairs of k of bfloat16. Columns beyond `columns` hold anything.
+/// that in pairs of k of bfloat16, in a format of parts one such panel for each, as large as for
+/// productBlock rows. Columns beyond `columns` hold anything.
 void emitPackPanel(FunctionEmitter &f, const ProductFormat &format, mlir::Value panel,
                    mlir::Value k, mlir::Value columns, const RowSource &source);
 

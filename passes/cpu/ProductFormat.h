@@ -22,12 +22,19 @@ struct ProductFormat {
   int64_t panelWidth = 0;                // columns of B
   int64_t granule = rowGranule;          // A and C have memory for multiples of so many rows
   bool wholeSteps = false;               // k is known to be whole steps of tiles
+  /// 2: an operand is the sum of two numbers in bfloat16, the rounded one and the rest, and of
+  /// the four products the three larger ones are summed. Second parts lie behind the first ones:
+  /// see ProductOperands::nextPartA.
+  int64_t parts = 1;
 
   bool inPairs() const { return unit != ProductUnit::multiplyAdd; }
   /// Bytes of an element of A.
   int64_t rowBytes() const { return int64_t(sizeBytes(rowType)); }
-  /// Elements of a panel of B with `k` rows; of pairs also the second half of an odd last one.
-  int64_t panelElements(int64_t k) const { return (inPairs() ? (k + 1) / 2 * 2 : k) * panelWidth; }
+  /// Elements of one part of a panel of B with `k` rows; of pairs also the second half of an odd
+  /// last one.
+  int64_t partElements(int64_t k) const { return (inPairs() ? (k + 1) / 2 * 2 : k) * panelWidth; }
+  /// Elements of a panel of B with `k` rows.
+  int64_t panelElements(int64_t k) const { return parts * partElements(k); }
   mlir::Value panelElements(FunctionEmitter &f, mlir::Value k) const;
 };
 

@@ -11,8 +11,10 @@ namespace kiln {
 enum class Precision : uint8_t {
   /// Float32-accurate.
   highest,
-  /// Operands as sums of two bfloat16 numbers, where that is faster than `highest`: to about 2^-16
-  /// of the largest products. No target has code for that yet: the same as `highest`.
+  /// Operands as sums of two bfloat16 numbers where that is faster than `highest`, in linears and
+  /// matmuls on CPUs with AMX: each product to 2^-15 of it. There infinities, and numbers
+  /// that bfloat16 rounds to them (from 3.396e38 on), give NaN or infinities. Elsewhere the same
+  /// as `highest`.
   high,
   /// Operands rounded to bfloat16, to nearest even, where the CPU multiplies these faster: to about
   /// 2^-8 of the largest products.

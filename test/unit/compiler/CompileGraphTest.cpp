@@ -182,5 +182,20 @@ std::string testName(const testing::TestParamInfo<std::string> &info) {
 }
 INSTANTIATE_TEST_SUITE_P(Targets, CompileGraph, testing::ValuesIn(targetNames()), testName);
 
+TEST(CompilePrecision, highPacksWeightsInTwoParts) {
+  const std::string pairs = "x86-64-v4+avx512bf16", tiles = pairs + "+amx-tile+amx-bf16";
+  for (const std::string &target : {pairs, tiles}) {
+    GraphBuilder g;
+    auto x = g.argument({"n", Dim(64)});
+    g.output(g.node("matmul", {x, g.weight({Dim(64), Dim(20)})}));
+    runtime::CompileResult result = compileGraph(g.graph, target, {}, Precision::high);
+    ASSERT_EQ(result.error, ErrorKind::none) << result.message;
+    const runtime::Packing parts{runtime::Packing::Kind::columnParts, 64};
+    const runtime::Packing panels{runtime::Packing::Kind::columnPanels, 32};
+    EXPECT_EQ(result.artifact.inputs[1].packings,
+              std::vector<runtime::Packing>{target == tiles ? parts : panels});
+  }
+}
+
 } // namespace
 } // namespace kiln::test

@@ -95,7 +95,7 @@ Data Data::randomIntegers(DType dtype, std::vector<int64_t> shape, uint32_t seed
 Data Data::packed(const std::string &packing) const {
   if (packing.empty())
     return *this;
-  if (packing.find("pairs:") != std::string::npos)
+  if (packing.find("pairs:") != std::string::npos || packing.find("parts:") != std::string::npos)
     return packedPairs(packing);
   const bool rows = packing.starts_with("rows:");
   const int64_t width = std::stoll(packing.substr(packing.find(':') + 1));
@@ -114,11 +114,18 @@ Data Data::packedPairs(const std::string &packing) const {
   const bool rows = packing.starts_with("row-");
   const int64_t width = std::stoll(packing.substr(packing.find(':') + 1));
   const int64_t n = rows ? shape[0] : shape[1], k = rows ? shape[1] : shape[0];
-  Data result(DType::bfloat16, {(n + width - 1) / width, (k + 1) / 2, width, 2});
+  const int64_t parts = packing.find("parts:") != std::string::npos ? 2 : 1;
+  Data result(DType::bfloat16, {(n + width - 1) / width, parts, (k + 1) / 2, width, 2});
   for (int64_t j = 0; j < n; ++j)
-    for (int64_t p = 0; p < k; ++p)
-      result.set(((j / width * ((k + 1) / 2) + p / 2) * width + j % width) * 2 + p % 2,
-                 (*this)[rows ? j * k + p : p * n + j]);
+    for (int64_t p = 0; p < k; ++p) {
+      double left = (*this)[rows ? j * k + p : p * n + j];
+      for (int64_t part = 0; part < parts; ++part) {
+        const int64_t pair = (j / width * parts + part) * ((k + 1) / 2) + p / 2;
+        const int64_t place = (pair * width + j % width) * 2 + p % 2;
+        result.set(place, left);
+        left -= result[place];
+      }
+    }
   return result;
 }
 

@@ -35,8 +35,8 @@ struct Data {
                      double high = 1);
   static Data randomIntegers(DType dtype, std::vector<int64_t> shape, uint32_t seed, int64_t low,
                              int64_t high);
-  /// Panels as runtime::Packing states them, of "rows:N", "columns:N", "row-pairs:N" or
-  /// "column-pairs:N".
+  /// Panels as runtime::Packing states them, of "rows:N", "columns:N", "row-pairs:N",
+  /// "column-pairs:N", "row-parts:N" or "column-parts:N".
   Data packed(const std::string &packing) const;
   Data packedPairs(const std::string &packing) const;
 };

@@ -82,19 +82,21 @@ TEST_P(MatmulTest, sumsAsLinearDoes) {
   std::string w = text.argument(tensorType("f32", {"90", "700"}));
   std::string turned =
       text.op("permute", {w}, tensorType("f32", {"700", "90"}), "axes = array<i64: 1, 0>");
-  CompiledKernel matmul(
-      text.finish({text.op("matmul", {x, turned}, tensorType("f32", {"m", "90"}))}), GetParam());
+  std::string product =
+      text.finish({text.op("matmul", {x, turned}, tensorType("f32", {"m", "90"}))});
   KernelText other;
   std::string y = other.argument(tensorType("f32", {"m", "700"}));
   std::string v = other.argument(tensorType("f32", {"90", "700"}));
-  CompiledKernel linear(other.finish(other.linear(y, {v}, {}, {tensorType("f32", {"m", "90"})})),
-                        GetParam());
+  std::string plain = other.finish(other.linear(y, {v}, {}, {tensorType("f32", {"m", "90"})}));
   Data input = Data::random(DType::float32, {m, k}, 1),
        weight = Data::random(DType::float32, {n, k}, 2);
-  std::vector<Data> one = {Data(DType::float32, {m, n})}, two = one;
-  EXPECT_EQ(matmul.run({input, weight}, one, {m}, 2), 0);
-  EXPECT_EQ(linear.run({input, weight}, two, {m}, 1), 0);
-  EXPECT_EQ(one[0].bytes, two[0].bytes);
+  for (Precision precision : {Precision::highest, Precision::high, Precision::bf16}) {
+    CompiledKernel matmul(product, GetParam(), precision), linear(plain, GetParam(), precision);
+    std::vector<Data> one = {Data(DType::float32, {m, n})}, two = one;
+    EXPECT_EQ(matmul.run({input, weight}, one, {m}, 2), 0);
+    EXPECT_EQ(linear.run({input, weight}, two, {m}, 1), 0);
+    EXPECT_EQ(one[0].bytes, two[0].bytes) << int(precision);
+  }
 }
 
 // relu(x @ exp(y) - row): operations before and behind.

@@ -34,7 +34,9 @@ Artifact sampleArtifact() {
                      {true,
                       "encoder.weight",
                       TensorType(DType::bfloat16, {384, 384}, CPU(1)),
-                      {{Packing::Kind::rowPanels, 48}, {Packing::Kind::none, 0}},
+                      {{Packing::Kind::rowPanels, 48},
+                       {Packing::Kind::none, 0},
+                       {Packing::Kind::channelsFirstParts, 64}},
                       1}};
   artifact.ranks = 3;
   artifact.outputs = {{TensorType(DType::float32, {Dim("batch") * 4 + 1, 384}, CPU()), {}},

@@ -191,6 +191,52 @@ TEST(Packing, PairsRoundToNearestEven) {
   EXPECT_TRUE(std::equal(expected.begin(), expected.end(), packed->as<uint16_t>()));
 }
 
+/// What the lower 16 bits of a float32 are zeros behind.
+float widened(uint16_t half) { return std::bit_cast<float>(uint32_t{half} << 16); }
+
+TEST(Packing, PartsAddUpToTheNumbers) {
+  using Kind = Packing::Kind;
+  for (auto [n, k] : {std::pair<int64_t, int64_t>{1, 1}, {3, 2}, {50, 37}, {64, 64}, {130, 6}}) {
+    const int64_t panel = 16, panels = (n + panel - 1) / panel, pairs = (k + 1) / 2;
+    auto value = [](int64_t j, int64_t p) {
+      return std::sin(float(j * 251 + p + 1)) * std::exp2(float(p % 20));
+    };
+    for (Kind kind :
+         {Kind::rowParts, Kind::columnParts, Kind::filterParts, Kind::channelsFirstParts}) {
+      const bool byRows = kind == Kind::rowParts || kind == Kind::channelsFirstParts;
+      std::vector<float> source(n * k);
+      for (int64_t j = 0; j < n; ++j)
+        for (int64_t p = 0; p < k; ++p)
+          source[byRows ? j * k + p : p * n + j] = value(j, p);
+      std::vector<int64_t> sizes = {byRows ? n : k, byRows ? k : n};
+      auto packed = Buffer::copyOf(std::as_bytes(std::span(source)))
+                        ->packed({kind, panel}, typeOf(DType::float32, sizes));
+      ASSERT_EQ(packed->sizeBytes(), std::size_t(panels * 2 * pairs * panel * 4));
+      auto *halves = packed->as<uint16_t>();
+      for (int64_t j = 0; j < panels * panel; ++j)
+        for (int64_t p = 0; p < pairs * 2; ++p) {
+          auto at = [&](int64_t part) {
+            return widened(
+                halves[(((j / panel * 2 + part) * pairs + p / 2) * panel + j % panel) * 2 + p % 2]);
+          };
+          if (j >= n || p >= k) {
+            EXPECT_EQ(at(0), 0);
+            EXPECT_EQ(at(1), 0);
+            continue;
+          }
+          // To nearest of 8 bits, and what that leaves likewise.
+          EXPECT_LE(std::abs(at(0) - value(j, p)), std::abs(value(j, p)) * 0x1p-8f);
+          EXPECT_LE(std::abs(at(0) + at(1) - value(j, p)), std::abs(value(j, p)) * 0x1p-17f);
+        }
+    }
+  }
+  TensorType type = typeOf(DType::float32, {2, 2});
+  const std::vector<float> zeros(4);
+  auto packed = Buffer::copyOf(std::as_bytes(std::span(zeros)))->packed({Kind::rowParts, 4}, type);
+  EXPECT_THROW(unpacked(*packed, {Kind::rowParts, 4}, type), CompileError);
+  EXPECT_THROW(matrixShape({Kind::rowParts, 64}, typeOf(DType::bfloat16, {4, 4})), ValueError);
+}
+
 TEST(Packing, FiltersInPairsAreTheSameInBothLayouts) {
   const int64_t outputs = 21, channels = 5, taps = 5, depth = channels * taps;
   std::vector<float> last(depth * outputs), first(last.size());
