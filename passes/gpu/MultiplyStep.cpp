@@ -15,9 +15,10 @@ device::MultiplyType multiplyType(DType dtype) {
                                    : device::MultiplyType::tf32;
 }
 
-/// A float32 (as i32) in two parts: its first 19 bits, and the rest. Of infinities the rest is 0.
+/// A float32 (as i32) in two parts: its first 19 bits, and the rest. Of infinities the rest is 0,
+/// and so is what the other's rest is multiplied by: an infinity by a rest of 0 would be NaN.
 struct Parts {
-  SmallVector<Value> high, low;
+  SmallVector<Value> high, finiteHigh, low;
 };
 Parts split(FunctionEmitter &f, ValueRange words) {
   Parts parts;
@@ -32,6 +33,8 @@ Parts split(FunctionEmitter &f, ValueRange words) {
                                              LLVM::FAbsOp::create(f.b, number), infinity);
     rest = arith::SelectOp::create(f.b, isInfinite, f.constantF32(0), rest);
     parts.high.push_back(high);
+    Value zero = arith::ConstantIntOp::create(f.b, 0, 32);
+    parts.finiteHigh.push_back(arith::SelectOp::create(f.b, isInfinite, zero, high));
     parts.low.push_back(arith::AndIOp::create(f.b, arith::BitcastOp::create(f.b, i32, rest), mask));
   }
   return parts;
@@ -59,8 +62,8 @@ void emitMultiplyStep(FunctionEmitter &f, DType dtype, ArrayRef<SmallVector<Valu
         continue;
       }
       SmallVector<Value> step(4, zero);
-      step = device::multiply(f, type, aParts[m].low, bParts[n].high, step);
-      step = device::multiply(f, type, aParts[m].high, bParts[n].low, step);
+      step = device::multiply(f, type, aParts[m].low, bParts[n].finiteHigh, step);
+      step = device::multiply(f, type, aParts[m].finiteHigh, bParts[n].low, step);
       step = device::multiply(f, type, aParts[m].high, bParts[n].high, step);
       for (auto [total, part] : llvm::zip(sum, step))
         total = arith::AddFOp::create(f.b, total, part);

@@ -26,3 +26,15 @@ func.func private @attention(%x: !q) -> !q attributes {kiln.kernel} {
   %0 = kiln.attention %x, %x, %x scale 0.5 : (!q, !q, !q) -> !q
   return %0 : !q
 }
+
+// -----
+
+// CHECK: 'kiln.softmax' op has no lowering for f64 on an accelerator yet
+func.func @main(%x: tensor<3x4xf64>) -> tensor<3x4xf64> {
+  %0 = kiln.launch @softmax(%x) : (tensor<3x4xf64>) -> tensor<3x4xf64>
+  return %0 : tensor<3x4xf64>
+}
+func.func private @softmax(%x: tensor<3x4xf64>) -> tensor<3x4xf64> attributes {kiln.kernel} {
+  %0 = kiln.softmax %x axis 1 : tensor<3x4xf64>
+  return %0 : tensor<3x4xf64>
+}
