@@ -44,7 +44,7 @@ JoinedIndex joinIndex(const Call &call, const TensorType &type, std::string_view
                                {{"axis", int64_t{0}}});
     if (axis > 0) {
       Tensor extent = size.isStatic() ? call.scalar(size.value(), DType::int64, type.device)
-                                      : call.record("size", {}, {{"dim", Shape{size}}});
+                                      : call.sizeOf(size, type.device);
       index = call.record("add", {call.record("mul", {flat, extent}), index});
     }
     flat = index;

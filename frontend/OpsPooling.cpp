@@ -213,7 +213,7 @@ Tensor interpolateNearest(const Tensor &x, const PerAxis<2> &size, Where where) 
         values[static_cast<std::size_t>(place)] = place * given.value() / wanted;
       places = Tensor::fromData(values, {wanted}, {}, type.device, where);
     } else {
-      Tensor extent = call.record("size", {}, {{"dim", Shape{given}}});
+      Tensor extent = call.sizeOf(given, type.device);
       places = Tensor::arange(0, wanted, 1, DType::int64, type.device, where);
       places = call.record("floor_div", {call.record("mul", {places, extent}),
                                          call.scalar(wanted, DType::int64, type.device)});

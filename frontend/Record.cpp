@@ -170,6 +170,12 @@ Tensor Call::broadcastTo(const Tensor &x, Shape shape) const {
   return type(x).shape == shape ? x : record("broadcast_to", {x}, {{"shape", std::move(shape)}});
 }
 
+Tensor Call::sizeOf(const Dim &dim, Device device) const {
+  Tensor result = record("size", {}, {{"dim", Shape{dim}}});
+  result.handle()->value.type.device = device; // the rules know none; nobody else sees it yet
+  return result;
+}
+
 Tensor Call::reverse(const Tensor &x, int64_t axis) const {
   const Dim size = type(x).shape[axis];
   Device device = type(x).device;
@@ -178,7 +184,7 @@ Tensor Call::reverse(const Tensor &x, int64_t axis) const {
   };
   if (size.isStatic())
     return lookUp(Tensor::arange(size - Dim(1), Dim(-1), -1, DType::int64, device, where));
-  Tensor count = record("size", {}, {{"dim", Shape{size}}});
+  Tensor count = sizeOf(size, device);
   Tensor last = record("sub", {count, scalar(1, DType::int64, device)});
   Tensor positions = Tensor::arange(0, size, 1, DType::int64, device, where);
   return lookUp(record("sub", {last, positions}));

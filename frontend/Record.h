@@ -59,6 +59,8 @@ public:
   Tensor joinAxes(const Tensor &x, Shape shape, const std::vector<int64_t> &targets) const;
   Tensor permute(const Tensor &x, std::vector<int64_t> axes) const;
   Tensor broadcastTo(const Tensor &x, Shape shape) const;
+  /// The value of a dim that is a name, rank 0, int64, where the other operands are.
+  Tensor sizeOf(const Dim &dim, Device device) const;
   /// The entries of one axis in reverse order.
   Tensor reverse(const Tensor &x, int64_t axis) const;
   /// A rank-0 constant. Errors: ValueError ("Unsafe cast") if the value does not fit the dtype.

@@ -361,6 +361,10 @@ SymbolicNode symboliseNode(DimSolver &solver, const Node &node, const std::vecto
       solver.unify(operands[0].back(), operands[i].back());
     return {operands[0], {}};
   }
+  if (op == "attention" && !node.type().device.isCPU()) { // widths of rows are in registers there
+    solver.makeStatic(operands[0].back());
+    solver.makeStatic(operands[2].back());
+  }
   if (op == "attention")
     return {symboliseAttention(solver, operands), {}};
   if (op == "iota") {
