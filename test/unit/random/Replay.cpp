@@ -153,7 +153,12 @@ const std::map<std::string_view, Function> &functions() {
       {"constant", constant},
       {"iota", iota},
       // No public function makes just these.
-      {"size", [](const Call &call) { return call.record("size"); }},
+      {"size",
+       [](const Call &call) {
+         Tensor size = call.record("size");
+         size.handle()->value.type.device = defaults().second; // the others' in compileReplay
+         return size;
+       }},
       {"windows", [](const Call &call) { return call.record("windows"); }},
       {"rebind", [](const Call &call) { return call.record("rebind"); }},
       {"argsort", [](const Call &call) { return call.record("argsort"); }},
@@ -234,14 +239,16 @@ std::vector<ir::DenseData> runEagerly(const ir::Graph &graph, const Case &one,
 }
 
 CompiledGraph compileReplay(const ir::Graph &graph, const Case &weights,
-                            const CompileOptions &options) {
+                            const CompileOptions &options, Device device) {
+  DefaultsScope defaults(DType::float32, device); // where constants are
   Graph written("random");
   auto scope = written.enter();
   std::vector<Tensor> values;
   for (std::size_t i = 0; i < graph.inputs.size(); ++i) {
     const ir::Input &input = graph.inputs[i];
-    values.push_back(input.role == ir::Input::Role::argument ? written.input(input.type)
-                                                             : tensorOf(weights.inputs[i]));
+    values.push_back(input.role == ir::Input::Role::argument
+                         ? written.input({input.type.dtype, input.type.shape, device})
+                         : tensorOf(weights.inputs[i]).to(device));
   }
   for (const ir::Node &node : graph.nodes) {
     std::vector<Tensor> operands;
@@ -255,14 +262,14 @@ CompiledGraph compileReplay(const ir::Graph &graph, const Case &weights,
 }
 
 std::vector<ir::DenseData> runReplay(const CompiledGraph &compiled, const ir::Graph &graph,
-                                     const Case &one) {
+                                     const Case &one, Device device) {
   std::vector<Tensor> arguments;
   for (std::size_t i = 0; i < graph.inputs.size(); ++i)
     if (graph.inputs[i].role == ir::Input::Role::argument)
-      arguments.push_back(tensorOf(one.inputs[i]));
+      arguments.push_back(tensorOf(one.inputs[i]).to(device));
   std::vector<ir::DenseData> results;
   for (const Tensor &result : compiled(arguments))
-    results.push_back(contentsOf(result));
+    results.push_back(contentsOf(result.to(CPU())));
   return results;
 }
 

@@ -22,10 +22,12 @@ std::vector<ir::DenseData> runEagerly(const ir::Graph &graph, const Case &one,
                                       const std::function<bool(std::size_t)> &readAt,
                                       bool keepsHandles);
 
-/// Written in the scope of a Graph and compiled, with names as dims. Weights are taken from a case.
+/// Written in the scope of a Graph and compiled for `device`, with names as dims. Weights are taken
+/// from a case.
 CompiledGraph compileReplay(const ir::Graph &graph, const Case &weights,
-                            const CompileOptions &options);
+                            const CompileOptions &options, Device device = CPU());
+/// `device`: what it was compiled for.
 std::vector<ir::DenseData> runReplay(const CompiledGraph &compiled, const ir::Graph &graph,
-                                     const Case &one);
+                                     const Case &one, Device device = CPU());
 
 } // namespace kiln::test
