@@ -181,11 +181,18 @@ const CpuLevel *bestCpuLevel(CpuFeatures features) {
   return nullptr;
 }
 
+constexpr const char *psabiNames[numCpuLevels] = {"v2", "v3", "v4"};
+
 static const CpuLevel *levelByName(std::string_view name) {
   for (const CpuLevel &level : levels)
     if (name == level.name || name == level.alias)
       return &level;
-  return name == "x86-64-v2" ? &levels[0] : nullptr; // the psABI's name of it
+  if (name.starts_with("x86-64-"))
+    name.remove_prefix(std::string_view("x86-64-").size());
+  for (int i = 0; i < numCpuLevels; ++i) // the psABI's names, v2 to v4, alone as well
+    if (name == std::string_view(psabiNames[i]))
+      return &levels[i];
+  return nullptr;
 }
 
 ParsedTarget parseTarget(std::string_view name) {

@@ -273,7 +273,7 @@ class CompileTest(unittest.TestCase):
         self.bad(self.work, "-o", self.work / "net.o", says="Is a directory")
         self.bad(model, "-o", self.work / "net.o", "--weights", self.weights, "--target", "pdp-11", says="pdp-11")
         self.bad(model, "-o", self.work / "net.o", "--weights", self.weights, "--target", "native,pdp-11", says="pdp-11")
-        self.bad(model, "-o", self.work / "net.o", "--weights", self.weights, "--target", "amx", says="no kernels for AMX")
+        self.bad(model, "-o", self.work / "net.o", "--weights", self.weights, "--target", "amx+quantum", says="unknown feature 'quantum'")
         self.bad(model, "-o", self.work / "no/net.o", "--weights", self.weights, says="No such file")
         help_ = run(BIN / "kiln-compile", "--help")
         self.assertEqual(help_.returncode, 0)

@@ -34,6 +34,8 @@ TEST(HostCpu, TargetsAreParsed) {
     for (std::string_view name : {cpuLevel(i).name, cpuLevel(i).alias})
       EXPECT_EQ(parseTarget(name).features, cpuLevel(i).features);
   EXPECT_EQ(parseTarget("x86-64-v2").features, cpuLevel(0).features);
+  for (int i = 0; i < numCpuLevels; ++i)
+    EXPECT_EQ(parseTarget("v" + std::to_string(i + 2)).features, cpuLevel(i).features);
   CpuFeatures many = cpuLevel(1).features | CpuFeatures{CpuFeature::avxvnni, CpuFeature::amxTile};
   EXPECT_EQ(parseTarget("avx2+avxvnni+amx-tile").features, many);
   EXPECT_EQ(parseTarget(cpuKey(many)).features, many);
