@@ -1,16 +1,20 @@
 #include "runtime/ArtifactCache.h"
 
 #include "runtime/CacheLock.h"
+#include "runtime/CompilerLibrary.h"
 #include "runtime/Executable.h"
 #include "runtime/Profile.h"
 
 #include <chrono>
 #include <optional>
 
+#include <fmt/format.h>
+
 namespace kiln::runtime {
 
 ArtifactCache &ArtifactCache::instance() {
-  static ArtifactCache &cache = *new ArtifactCache(DiskCache::defaultFolder());
+  static ArtifactCache &cache = *new ArtifactCache(DiskCache::defaultFolder(), defaultCapacity,
+                                                   ShippedArtifacts::defaultFolder());
   return cache;
 }
 
@@ -66,6 +70,22 @@ bool ArtifactCache::findOnDisk(const std::string &key, CachedExecutable &result)
   return true;
 }
 
+bool ArtifactCache::findShipped(const KeyParts &parts, CachedExecutable &result) {
+  ProfileScope scope("read what was shipped");
+  auto start = std::chrono::steady_clock::now();
+  std::string whyNot;
+  if (!(result.executable = shipped.load(parts, whyNot))) {
+    result.missReason += "; " + whyNot;
+    return false;
+  }
+  result.missReason.clear();
+  result.hit = CacheHit::disk;
+  result.loadSeconds = secondsSince(start);
+  std::lock_guard lock(mutex);
+  ++count.diskHits;
+  return true;
+}
+
 CachedExecutable ArtifactCache::make(const std::string &key,
                                      const std::function<Artifact()> &compile,
                                      const std::function<KeyParts()> &parts) {
@@ -76,10 +96,19 @@ CachedExecutable ArtifactCache::make(const std::string &key,
   if (lock.hasWaited() && findOnDisk(key, result))
     return result;
   KeyParts known = parts ? parts() : KeyParts();
+  if (parts && shipped.areThere() && findShipped(known, result))
+    return result;
   if (parts)
     result.missReason += disk.nearest(known);
   auto start = std::chrono::steady_clock::now();
-  Artifact artifact = compile();
+  Artifact artifact;
+  try {
+    artifact = compile();
+  } catch (const CompileError &error) {
+    if (!shipped.areThere() || isCompilerLoaded())
+      throw;
+    throw CompileError(fmt::format("{} ({})", error.what(), result.missReason));
+  }
   result.compileSeconds = secondsSince(start);
   artifact.key = key;
   artifact.parts = std::move(known);

@@ -3,6 +3,7 @@
 #include "kiln/Stats.h"
 #include "runtime/Artifact.h"
 #include "runtime/DiskCache.h"
+#include "runtime/ShippedArtifacts.h"
 
 #include <cstdint>
 #include <functional>
@@ -35,14 +36,17 @@ public:
   static ArtifactCache &instance();
   static constexpr std::size_t defaultCapacity = 256; // executables, some 100 KB each
 
-  explicit ArtifactCache(std::string diskFolder, std::size_t capacity = defaultCapacity)
-      : disk(std::move(diskFolder)), capacity(capacity) {}
+  /// `shippedFolder`: of artifacts that were made elsewhere; see ShippedArtifacts.
+  explicit ArtifactCache(std::string diskFolder, std::size_t capacity = defaultCapacity,
+                         std::string shippedFolder = "")
+      : disk(std::move(diskFolder)), shipped(std::move(shippedFolder)), capacity(capacity) {}
 
-  /// The executable of that key, from memory, from disk or from `compile`, whose artifact gets the
-  /// key and is stored. Concurrent calls with one key compile once: the others wait and count as
-  /// hits in memory; calls of other processes as hits on disk. `parts`: what the key is made of,
-  /// asked for a miss, to tell why it is one. Errors: what `compile` throws, for all that waited,
-  /// and nothing is kept; those of Executable::load.
+  /// The executable of that key, from memory, from disk (the cache, then what was shipped, which
+  /// `parts` is needed for), or from `compile`, whose artifact gets the key and is stored.
+  /// Concurrent calls with one key compile once: the others wait and count as hits in memory; calls
+  /// of other processes as hits on disk. `parts`: what the key is made of, asked for a miss, to
+  /// tell why it is one. Errors: what `compile` throws, for all that waited, and nothing is kept;
+  /// those of Executable::load.
   CachedExecutable getOrCompile(const std::string &key, const std::function<Artifact()> &compile,
                                 const std::function<KeyParts()> &parts = {});
 
@@ -62,9 +66,11 @@ private:
   CachedExecutable make(const std::string &key, const std::function<Artifact()> &compile,
                         const std::function<KeyParts()> &parts);
   bool findOnDisk(const std::string &key, CachedExecutable &result);
+  bool findShipped(const KeyParts &parts, CachedExecutable &result);
   void keep(const std::string &key);
 
   DiskCache disk;
+  ShippedArtifacts shipped;
   std::size_t capacity;
   mutable std::mutex mutex;
   std::unordered_map<std::string, Entry> entries;

@@ -38,6 +38,8 @@ static std::string targetText(const CompileRequest &request) {
   return parsed.isKnown ? cpuKey(parsed.features) : request.target;
 }
 
+static constexpr std::string_view machineCodeFor = "machine code for ";
+
 static std::string optionsText(const CompileRequest &request) {
   std::vector<std::string> disabled = request.disabledPasses;
   std::sort(disabled.begin(), disabled.end());
@@ -49,7 +51,7 @@ static std::string optionsText(const CompileRequest &request) {
   if (!request.chip.empty()) {
     text += "\nchip " + request.chip;
     for (const std::string &architecture : request.architectures)
-      text += "\nmachine code for " + architecture;
+      text += fmt::format("\n{}{}", machineCodeFor, architecture);
   }
   for (const std::string &pass : disabled)
     text += "\nwithout " + pass;
@@ -74,6 +76,15 @@ static std::vector<std::string_view> linesOf(std::string_view text) {
     text.remove_prefix(std::min(end + 1, text.size()));
   }
   return lines;
+}
+
+std::string shippedKey(const KeyParts &parts) {
+  std::string options;
+  for (std::string_view line : linesOf(parts.options))
+    if (!line.starts_with(machineCodeFor))
+      options.append(line).append("\n");
+  std::string_view all[] = {options, parts.graph};
+  return hashKey(all);
 }
 
 /// A line as it may stand in a message.

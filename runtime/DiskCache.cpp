@@ -5,6 +5,7 @@
 #include "runtime/ArtifactKey.h"
 #include "runtime/ByteSize.h"
 #include "runtime/Executable.h"
+#include "runtime/OpenFile.h"
 
 #include <algorithm>
 #include <atomic>
@@ -44,60 +45,6 @@ std::uintmax_t DiskCache::defaultLimit() {
   return byteSizeFromEnvironment("KILN_CACHE_LIMIT", std::uintmax_t{1} << 30);
 }
 
-/// Why what lies there may not be believed or written to; empty if nothing speaks against it.
-static std::string whyUnsafe(const struct stat &status) {
-  if (status.st_uid != geteuid() && status.st_uid != 0)
-    return "belongs to another user";
-  if (status.st_mode & (S_IWGRP | S_IWOTH))
-    return "may be written by other users";
-  return "";
-}
-
-namespace {
-
-/// A file that is open for reading.
-class OpenFile {
-public:
-  explicit OpenFile(const std::string &path)
-      : path(path), descriptor(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
-    if (descriptor < 0 || fstat(descriptor, &status) != 0)
-      error = errno;
-    else if (!S_ISREG(status.st_mode))
-      error = EINVAL;
-  }
-  ~OpenFile() {
-    if (descriptor >= 0)
-      close(descriptor);
-  }
-  OpenFile(const OpenFile &) = delete;
-  OpenFile &operator=(const OpenFile &) = delete;
-
-  /// All of it, in memory of our own: a mapping would end the process when somebody truncates the
-  /// file. Errors: IoError.
-  std::vector<std::byte> read() {
-    std::vector<std::byte> bytes(error ? 0 : static_cast<std::size_t>(status.st_size));
-    for (std::size_t at = 0; at < bytes.size() && !error;) {
-      ssize_t count = ::read(descriptor, bytes.data() + at, bytes.size() - at);
-      if (count == 0) // it has become shorter: the checksum tells
-        bytes.resize(at);
-      else if (count > 0)
-        at += static_cast<std::size_t>(count);
-      else if (errno != EINTR)
-        error = errno;
-    }
-    if (error)
-      throw IoError(fmt::format("cannot read {}: {}", path, std::strerror(error)));
-    return bytes;
-  }
-
-  std::string path;
-  int descriptor;
-  int error = 0; // errno, or 0
-  struct stat status = {};
-};
-
-} // namespace
-
 std::shared_ptr<const Executable> DiskCache::load(const std::string &key,
                                                   std::string &missReason) const {
   if (!isOn()) {
@@ -111,15 +58,8 @@ std::shared_ptr<const Executable> DiskCache::load(const std::string &key,
     return nullptr;
   }
   // Its code will run in this process.
-  if (std::string reason = whyUnsafe(file.status); !reason.empty()) {
-    missReason = fmt::format("{} {}", file.path, reason);
+  if (missReason = file.whyUntrusted(); !missReason.empty())
     return nullptr;
-  }
-  struct stat status;
-  if (stat(directory.c_str(), &status) != 0 || !whyUnsafe(status).empty()) {
-    missReason = fmt::format("{} {}", directory, whyUnsafe(status));
-    return nullptr;
-  }
   try {
     std::shared_ptr<const Executable> executable = loadArtifact(file.read());
     if (executable->artifact().key == key) {

@@ -54,6 +54,27 @@ class CacheTest(unittest.TestCase):
         self.assertEqual(self.good("verify"), "0 usable, 0 not\n")
         self.assertEqual(self.good("clear"), "0 removed\n")
 
+    def test_ships_what_programs_without_the_compiler_find(self):
+        self.compile_linear(3)
+        shipment = self.work / "shipment"
+        self.assertEqual(self.good("ship", shipment), f"1 artifacts in {shipment}\n")
+        data = self.work / "linear3"
+        write_safetensors(data / "2x4.safetensors", {"in0": ("F32", [2, 4], [1, 0, 0, 0, 0, 0, 0, 1])})
+        environment = os.environ | {"KILN_CACHE_DIR": "off", "KILN_COMPILER_LIBRARY": str(self.work / "none.so"),
+                                    "KILN_ARTIFACTS": str(shipment)}
+
+        def bench(case: str, folder: pathlib.Path):
+            return subprocess.run([BIN / "kiln-bench", case, "f32", folder], input='{"shape": [2, 4], "seconds": 0}', capture_output=True,
+                                  text=True, timeout=60, env=environment)
+        result = bench("linear", data)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("median_us", result.stdout)
+        write_safetensors(data / "weights.safetensors", {"weight": ("F32", [5, 4], list(range(20))), "bias": ("F32", [5], [0] * 5)})
+        result = bench("linear", data)
+        self.assertEqual(result.returncode, 2)
+        self.assertIn("the compiler cannot be loaded", result.stderr)
+        self.assertIn(f"there is no {shipment}", result.stderr)
+
     def test_lists_and_explains(self):
         self.compile_linear(3)
         (first,) = self.keys()

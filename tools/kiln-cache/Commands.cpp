@@ -3,12 +3,14 @@
 
 #include <chrono>
 #include <ctime>
+#include <filesystem>
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include "kiln/Error.h"
 #include "runtime/ArtifactKey.h"
+#include "runtime/OpenFile.h"
 
 namespace kiln::tools {
 
@@ -84,6 +86,30 @@ void explainEntry(const DiskCache &cache, const std::string &key, const std::str
   for (char letter : artifact.parts.options)
     os << (letter == '\n' ? std::string(", ") : std::string(1, letter));
   os << "\ncompiled  because " << artifact.madeBecause << "\ngraph\n" << artifact.parts.graph;
+}
+
+void shipEntries(const DiskCache &cache, const std::filesystem::path &folder, bool needsCubins,
+                 std::ostream &os) {
+  namespace fs = std::filesystem;
+  fs::create_directories(folder);
+  std::size_t count = 0;
+  for (const DiskCache::Entry &entry : cache.entries()) {
+    Artifact artifact = cache.read(entry);
+    if (needsCubins && !artifact.device.empty() && artifact.device.cubins.empty())
+      throw ValueError(
+          fmt::format("{} has no machine code for {}", artifact.key, artifact.device.chip));
+    fs::path file = folder / (runtime::shippedKey(artifact.parts) + ".kiln");
+    if (fs::exists(file)) {
+      const std::string there =
+          runtime::parseArtifact(runtime::OpenFile(file.string()).read()).target;
+      if (there != artifact.target)
+        throw ValueError(fmt::format("{} is there for {}, and in the cache for {}", file.string(),
+                                     there, artifact.target));
+    }
+    fs::copy_file(entry.path, file, fs::copy_options::overwrite_existing);
+    ++count;
+  }
+  os << fmt::format("{} artifacts in {}\n", count, folder.string());
 }
 
 bool verifyEntries(const DiskCache &cache, std::ostream &os) {

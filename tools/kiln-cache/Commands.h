@@ -1,6 +1,7 @@
 //===- Commands.h - What kiln-cache does --------------------------------------===//
 #pragma once
 
+#include <filesystem>
 #include <ostream>
 #include <string>
 
@@ -16,6 +17,12 @@ void listEntries(const runtime::DiskCache &cache, std::ostream &os);
 /// IoError for a file that cannot be used.
 void explainEntry(const runtime::DiskCache &cache, const std::string &key, const std::string &other,
                   std::ostream &os);
+
+/// Copies all artifacts into a folder for $KILN_ARTIFACTS, where programs without the compiler find
+/// them. `needsCubins`: those for accelerators have to have machine code. Errors: ValueError for an
+/// artifact without, or for one that is there for another CPU; IoError.
+void shipEntries(const runtime::DiskCache &cache, const std::filesystem::path &folder,
+                 bool needsCubins, std::ostream &os);
 
 /// Says what is wrong with each file that cannot be used. False if there is one.
 bool verifyEntries(const runtime::DiskCache &cache, std::ostream &os);

@@ -36,6 +36,13 @@ int main(int argc, char **argv) {
   std::uint64_t limit = runtime::DiskCache::defaultLimit();
   prune->add_option("--limit", limit, "bytes to keep: 500MB, 2GB")
       ->transform(CLI::AsSizeValue(false));
+  CLI::App *ship = app.add_subcommand(
+      "ship", "copies all artifacts to a folder for $KILN_ARTIFACTS, where programs that have no\n"
+              "compiler find them");
+  std::string shipment;
+  bool needsCubins = false;
+  ship->add_option("TO", shipment, "the folder")->required();
+  ship->add_flag("--needs-cubins", needsCubins, "those for accelerators have to have machine code");
   CLI::App *clear = app.add_subcommand("clear", "removes all artifacts");
   if (const auto code = parseArguments(app, argc, argv))
     return *code;
@@ -52,6 +59,8 @@ int main(int argc, char **argv) {
       return verifyEntries(cache, std::cout) ? 0 : 1;
     else if (*prune)
       std::cout << cache.prune(limit) << " removed\n";
+    else if (*ship)
+      shipEntries(cache, shipment, needsCubins, std::cout);
     else if (*clear)
       std::cout << cache.clear() << " removed\n";
     return 0;

@@ -6,6 +6,7 @@
 #include "runtime/CacheLock.h"
 #include "runtime/Executable.h"
 #include "runtime/MappedFile.h"
+#include "runtime/ShippedArtifacts.h"
 
 #include <gmock/gmock.h>
 
@@ -206,6 +207,57 @@ TEST_F(ArtifactCacheTest, FilesThatAreNotUsableAreReplaced) {
   for (const auto &entry : fs::directory_iterator(folder))
     EXPECT_TRUE(entry.path().extension() == ".kiln" || entry.path().filename() == ".lock")
         << entry.path() << ": nothing else is left behind";
+}
+
+TEST_F(ArtifactCacheTest, WhatWasShippedIsFoundWithoutItsCompiler) {
+  KeyParts parts{"kiln 1 abc", "x86-64", "ranks 1\nchip sm_90\nmachine code for sm_90",
+                 "the graph"};
+  fs::create_directory(folder);
+  ShippedArtifacts shipped(folder);
+  Artifact artifact = compile();
+  artifact.key = "whatever";
+  artifact.parts = parts;
+  std::vector<std::byte> bytes = serialize(artifact);
+  auto write = [&](const std::string &path) {
+    std::ofstream(path, std::ios::binary)
+        .write(reinterpret_cast<const char *>(bytes.data()),
+               static_cast<std::streamsize>(bytes.size()));
+  };
+  write(shipped.path(parts));
+  compiles = 0;
+  auto find = [&](const KeyParts &wanted) {
+    ArtifactCache cache("", 4, folder);
+    return cache.getOrCompile(key, [&] { return compile(); }, [&] { return wanted; });
+  };
+  // Another compiler, another CPU, another architecture of the chip's generation.
+  CachedExecutable found =
+      find({"kiln 2", "x86-64-v3", "ranks 1\nchip sm_90\nmachine code for sm_103", "the graph"});
+  EXPECT_EQ(found.hit, CacheHit::disk);
+  EXPECT_EQ(found.missReason, "");
+  EXPECT_EQ(run(*found.executable, 5), 5);
+  EXPECT_EQ(compiles, 0);
+  // Other graphs and options are other programs.
+  KeyParts other = parts;
+  other.options = "ranks 1\nchip sm_80\nmachine code for sm_90";
+  found = find(other);
+  EXPECT_EQ(found.hit, CacheHit::none);
+  EXPECT_THAT(found.missReason, testing::HasSubstr("there is no " + shipped.path(other)));
+  other = parts;
+  other.graph = "another graph";
+  write(shipped.path(other));
+  EXPECT_THAT(find(other).missReason, testing::HasSubstr("is of another graph"));
+  EXPECT_EQ(compiles, 2);
+  // What the cache does not believe is not believed here.
+  chmod(shipped.path(parts).c_str(), 0666);
+  EXPECT_THAT(find(parts).missReason, testing::HasSubstr("may be written by other users"));
+  chmod(shipped.path(parts).c_str(), 0644);
+  chmod(folder.c_str(), 0777);
+  EXPECT_THAT(find(parts).missReason, testing::HasSubstr("may be written by other users"));
+  chmod(folder.c_str(), 0755);
+  bytes.pop_back();
+  write(shipped.path(parts));
+  EXPECT_THAT(find(parts).missReason, testing::HasSubstr("is not usable"));
+  EXPECT_EQ(compiles, 5);
 }
 
 TEST_F(ArtifactCacheTest, TheFolderIsBounded) {
