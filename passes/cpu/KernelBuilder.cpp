@@ -309,6 +309,14 @@ Value FunctionEmitter::stackArray(Type element, int64_t count) {
   return LLVM::AllocaOp::create(b, ptr(), element, size, /*alignment=*/64);
 }
 
+void FunctionEmitter::call(StringRef name, ValueRange arguments) {
+  LLVM::CallOp::create(b, TypeRange{}, name, arguments);
+}
+
+Value FunctionEmitter::intrinsic(StringRef name, Type result, ValueRange arguments) {
+  return LLVM::CallIntrinsicOp::create(b, result, b.getStringAttr(name), arguments).getResult(0);
+}
+
 void FunctionEmitter::loop(Value lower, Value upper, Value step, LoopBody body) {
   auto op = scf::ForOp::create(b, lower, upper, step);
   OpBuilder::InsertionGuard guard(b);

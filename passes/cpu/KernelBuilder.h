@@ -135,6 +135,9 @@ public:
   using FoldBody = llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::Value index,
                                                                      mlir::ValueRange carried)>;
   void loop(mlir::Value lower, mlir::Value upper, mlir::Value step, LoopBody body);
+  /// Calls a function of the module that returns nothing, as helpers do.
+  void call(llvm::StringRef name, mlir::ValueRange arguments);
+  mlir::Value intrinsic(llvm::StringRef name, mlir::Type result, mlir::ValueRange arguments);
   /// A loop that carries values.
   llvm::SmallVector<mlir::Value> fold(mlir::Value lower, mlir::Value upper, mlir::Value step,
                                       mlir::ValueRange init, FoldBody body);

@@ -11,6 +11,7 @@
 /// at all for few rows (QuantizedLinear.h).
 
 #include "ir/KilnDialect.h"
+#include "passes/cpu/DecodedPanel.h"
 #include "passes/cpu/KernelForms.h"
 #include "passes/cpu/Kernels.h"
 #include "passes/cpu/LinearGrid.h"
