@@ -150,8 +150,14 @@ private:
       for (const LinearForm::Group &group : form.groups) {
         Value from = f.max(f.constant(0), f.sub(firstPanel, f.constant(base)));
         Value to = f.min(f.constant(panelsOf(group)), f.sub(endPanel, f.constant(base)));
-        f.loop(from, to, f.constant(1), [&](Value panel) {
-          emitPanel(f, group, a, firstRow, blockRows, panel, asIntegers);
+        Value one = f.constant(1), step = one;
+        if (isJoint(group))
+          step = arith::SelectOp::create(
+              f.b, f.lessThan(f.constant(jointRows(lowering.target)), blockRows), one,
+              f.constant(jointPanels));
+        f.loop(from, to, step, [&](Value panel) {
+          emitPanels(f, group, a, firstRow, blockRows, panel, f.min(f.add(panel, step), to),
+                     asIntegers);
         });
         base += panelsOf(group);
       }
@@ -216,9 +222,16 @@ private:
     return f.load(f.i64(), result);
   }
 
-  /// One panel of each weight of a group, and all that is stored of it.
-  void emitPanel(FunctionEmitter &f, const LinearForm::Group &group, Value a, Value firstRow,
-                 Value blockRows, Value panel, Value asIntegers) {
+  /// Whether blocks of few rows take two panels at once.
+  bool isJoint(const LinearForm::Group &group) {
+    return packed.empty() && !format.inPairs() && panelsOf(group) > 1 &&
+           jointRows(lowering.target) > 0 &&
+           !(rows.isStatic() && rows.value() > jointRows(lowering.target));
+  }
+
+  /// A panel of each weight of a group, or two, and all that is stored of them.
+  void emitPanels(FunctionEmitter &f, const LinearForm::Group &group, Value a, Value firstRow,
+                  Value blockRows, Value panel, Value endPanel, Value asIntegers) {
     const int64_t width = sizes.panelWidth;
     Value strip = f.offsetBytes(a, f.constant(stripsAt()));
     for (auto [slot, index] : llvm::enumerate(group.weights)) {
@@ -233,34 +246,54 @@ private:
       Value source = f.offset(f.buffer(cast<BlockArgument>(weight).getArgNumber()),
                               f.mul(panel, format.panelElements(sizes.columns)), sizeBytes(dtype));
       Value target = f.offset(strip, f.constant(int64_t(slot) * stripStride), 4);
-      auto product = [&](bool half) {
+      auto inBlocks = [&](auto &&product) {
         f.loop(f.constant(0), f.constant(sizes.blocks), f.constant(1), [&](Value block) {
           Value first = f.mul(block, productBlock);
-          emitProduct(
-              f, format, dtype,
-              {.a = f.offset(a, f.mul(block, blockStride), format.rowBytes()),
-               .b = f.offset(source, f.mul(first, width), sizeBytes(dtype)),
-               .c = target,
-               .k = f.min(f.constant(productBlock), f.sub(f.constant(sizes.columns), first)),
-               .strideC = f.constant(width),
-               .accumulate = block,
-               .rows = blockRows,
-               .nextPartA = partStride(format, blockStride),
-               .nextPartB = format.partElements(sizes.columns)},
-              half);
+          product(ProductOperands{
+              .a = f.offset(a, f.mul(block, blockStride), format.rowBytes()),
+              .b = f.offset(source, f.mul(first, width), sizeBytes(dtype)),
+              .c = target,
+              .k = f.min(f.constant(productBlock), f.sub(f.constant(sizes.columns), first)),
+              .strideC = f.constant(width),
+              .accumulate = block,
+              .rows = blockRows,
+              .nextPartA = partStride(format, blockStride),
+              .nextPartB = format.partElements(sizes.columns)});
         });
+      };
+      auto product = [&](bool half) {
+        inBlocks([&](const ProductOperands &o) { emitProduct(f, format, dtype, o, half); });
       };
       // The last panel may have columns in its first half alone.
       const int64_t inLast = columnsOf(group) % width;
       const bool halfLast = inLast > 0 && inLast <= width / 2;
-      if (halfLast && panelsOf(group) > 1)
-        f.ifThen(
-            f.equal(panel, f.constant(panelsOf(group) - 1)), [&] { product(true); },
-            [&] { product(false); });
-      else
-        product(halfLast);
+      auto one = [&] {
+        if (halfLast && panelsOf(group) > 1)
+          f.ifThen(
+              f.equal(panel, f.constant(panelsOf(group) - 1)), [&] { product(true); },
+              [&] { product(false); });
+        else
+          product(halfLast);
+      };
+      if (!isJoint(group)) {
+        one();
+        continue;
+      }
+      f.ifThen(
+          f.lessThan(f.add(panel, 1), endPanel),
+          [&] {
+            inBlocks([&](const ProductOperands &o) {
+              emitJointProduct(f, dtype, o, format.panelElements(sizes.columns));
+            });
+          },
+          one);
     }
-    emitEpilogue(f, group, strip, firstRow, blockRows, panel);
+    if (!isJoint(group))
+      return emitEpilogue(f, group, strip, firstRow, blockRows, panel);
+    f.loop(panel, endPanel, f.constant(1), [&](Value each) {
+      Value at = f.mul(f.sub(each, panel), mostJointRows * width);
+      emitEpilogue(f, group, f.offset(strip, at, 4), firstRow, blockRows, each);
+    });
   }
 
   /// The product with a panel of a weight that stays packed.

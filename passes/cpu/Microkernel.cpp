@@ -1,25 +1,27 @@
 #include "passes/cpu/Microkernel.h"
 
 #include "passes/cpu/ElementEmitter.h"
+#include "passes/cpu/TileRows.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
-
-#include <functional>
 
 using namespace mlir;
 
 namespace kiln::passes {
 namespace {
 
-/// Rows of the tiles, largest first; the smallest is 1. Two vectors a row, the panel's two vectors
-/// and a broadcast must fit in the registers: 12 * 2 + 3 of 32, 6 * 2 + 3 of 16. Without FMA a
-/// product takes a register too: 4 * 2 + 4 of 16.
+/// Rows of the tiles. Two vectors a row, the panel's two vectors and a broadcast must fit in the
+/// registers: 12 * 2 + 3 of 32, 6 * 2 + 3 of 16. Without FMA a product takes a register too:
+/// 4 * 2 + 4 of 16.
 ArrayRef<int64_t> tiles(const CpuTarget &target) {
-  static constexpr int64_t wide[] = {12, 8, 6, 4, 1}, narrow[] = {6, 4, 1}, noFma[] = {4, 1};
+  static constexpr int64_t wide[] = {12, 6, 5, 4, 3, 2, 1}, narrow[] = {6, 5, 4, 3, 2, 1},
+                           noFma[] = {4, 3, 2, 1};
   if (target.vectorRegisters >= 32)
     return wide;
   return target.fma ? ArrayRef<int64_t>(narrow) : ArrayRef<int64_t>(noFma);
 }
+/// Two multiply-adds a cycle, each of four cycles, on most processors; AVX-512 has one on some.
+constexpr int64_t sumsInFlight = 8;
 
 void call(FunctionEmitter &f, StringRef name, ValueRange operands) {
   LLVM::CallOp::create(f.b, TypeRange{}, name, operands);
@@ -43,59 +45,76 @@ Value emitZeros(FunctionEmitter &f) {
 /// C = from + A @ B for a fixed number of rows: all of C's tile in registers over the loop on k.
 /// One way to end, whether the sums are added to something or not, as code costs compile time.
 /// Fetches a line at `ahead` for each k, `aheadBytes` further each time. `vectors`: columns to
-/// compute.
+/// compute of each of `panels`; the second panel lies `nextPanel` bytes behind the first one, its C
+/// and `from` behind mostJointRows rows of the first one's.
 void emitTile(FunctionEmitter &caller, StringRef name, int64_t rows, DType panelType,
-              int64_t vectors) {
+              int64_t vectors, int64_t panels = 1) {
   ModuleLowering &lowering = caller.lowering;
   Type p = caller.ptr(), i = caller.i64();
-  auto f = FunctionEmitter::helper(lowering, caller.b.getLoc(), name, {p, p, i, p, i, p, i, p, i});
+  auto f =
+      FunctionEmitter::helper(lowering, caller.b.getLoc(), name, {p, p, i, p, i, p, i, p, i, i});
   auto argument = [&](unsigned index) { return f.function.getArgument(index); };
   Value a = argument(0), panel = argument(1), k = argument(2), c = argument(3);
   Value strideBytes = argument(4), from = argument(5), fromStrideBytes = argument(6);
-  Value ahead = argument(7), aheadBytes = argument(8);
+  Value ahead = argument(7), aheadBytes = argument(8), nextPanel = argument(9);
   const int64_t lanes = f.lanes(), bytes = sizeBytes(panelType);
   auto vector = f.vec(f.f32());
 
   Value zero = arith::ConstantOp::create(f.b, f.b.getZeroAttr(vector));
-  SmallVector<Value> sums(rows * vectors, zero);
+  SmallVector<Value> sums(panels * rows * vectors, zero);
   sums = f.fold(f.constant(0), k, f.constant(1), sums, [&](Value step, ValueRange carried) {
     Value source = f.offset(panel, f.mul(step, 2 * lanes), bytes);
-    SmallVector<Value, 2> columns;
-    for (int64_t j = 0; j < vectors; ++j) {
-      Value stored = f.load(f.vec(storageType(f, panelType)),
-                            f.offsetBytes(source, f.constant(j * lanes * bytes)));
-      columns.push_back(loadConvert(f, stored, panelType));
+    Value aheadNow = f.offsetBytes(ahead, f.mul(step, aheadBytes));
+    SmallVector<Value, 4> columns;
+    for (int64_t part = 0; part < panels; ++part) {
+      for (int64_t j = 0; j < vectors; ++j) {
+        Value stored = f.load(f.vec(storageType(f, panelType)),
+                              f.offsetBytes(source, f.constant(j * lanes * bytes)));
+        columns.push_back(loadConvert(f, stored, panelType));
+      }
+      // Read, level 2 (LLVM numbers its levels from 3 down), data.
+      LLVM::Prefetch::create(f.b, aheadNow, 0, 2, 1);
+      if (part + 1 < panels) {
+        source = f.offsetBytes(source, nextPanel);
+        aheadNow = f.offsetBytes(aheadNow, nextPanel);
+      }
     }
-    // Read, level 2 (LLVM numbers its levels from 3 down), data.
-    LLVM::Prefetch::create(f.b, f.offsetBytes(ahead, f.mul(step, aheadBytes)), 0, 2, 1);
     SmallVector<Value> next;
     Value column = f.offset(a, step, 4);
     for (int64_t r = 0; r < rows; ++r) {
       Value x = f.splat(f.load(f.f32(), f.offsetBytes(column, f.constant(r * rowStride * 4))));
-      for (int64_t j = 0; j < vectors; ++j)
-        next.push_back(f.multiplyAdd(x, columns[j], carried[r * vectors + j]));
+      for (Value values : columns)
+        next.push_back(f.multiplyAdd(x, values, carried[next.size()]));
     }
     return next;
   });
 
-  for (int64_t r = 0; r < rows; ++r) {
-    for (int64_t j = 0; j < vectors; ++j) {
-      Value inRow = f.constant(j * lanes * 4);
-      Value before = f.load(vector, f.offsetBytes(from, inRow));
-      f.store(arith::AddFOp::create(f.b, before, sums[r * vectors + j]), f.offsetBytes(c, inRow));
+  for (int64_t part = 0; part < panels; ++part) {
+    Value to = c, start = from;
+    for (int64_t r = 0; r < rows; ++r) {
+      for (int64_t j = 0; j < vectors; ++j) {
+        Value inRow = f.constant(j * lanes * 4);
+        Value sum = sums[(r * panels + part) * vectors + j];
+        Value before = f.load(vector, f.offsetBytes(start, inRow));
+        f.store(arith::AddFOp::create(f.b, before, sum), f.offsetBytes(to, inRow));
+      }
+      to = f.offsetBytes(to, strideBytes);
+      start = f.offsetBytes(start, fromStrideBytes);
     }
-    c = f.offsetBytes(c, strideBytes);
-    from = f.offsetBytes(from, fromStrideBytes);
+    if (part + 1 < panels) {
+      c = f.offsetBytes(c, f.mul(strideBytes, mostJointRows));
+      from = f.offsetBytes(from, f.mul(fromStrideBytes, mostJointRows));
+    }
   }
   f.finish();
 }
 
-/// All rows: whole tiles of the largest kind, then one tile for what is left.
+/// All rows, by tiles.
 void emitRows(FunctionEmitter &caller, StringRef name, DType panelType, int64_t vectors) {
   ModuleLowering &lowering = caller.lowering;
-  ArrayRef<int64_t> kinds = tiles(lowering.target);
+  const TileKinds kinds = {tiles(lowering.target), vectors, sumsInFlight};
   auto tileName = [&](int64_t rows) { return (name + "." + Twine(rows)).str(); };
-  for (int64_t rows : kinds)
+  for (int64_t rows : kinds.rows)
     emitTile(caller, tileName(rows), rows, panelType, vectors);
 
   Type p = caller.ptr(), i = caller.i64();
@@ -107,56 +126,57 @@ void emitRows(FunctionEmitter &caller, StringRef name, DType panelType, int64_t 
   Value fromStride = arith::SelectOp::create(f.b, fresh, f.constant(0), strideBytes);
   // Panels follow each other in memory. Where several tiles read one panel from the caches nearby,
   // the processor does not see that the next one is wanted, so the tiles fetch it, a part each.
-  Value blockBytes = f.mul(k, 2 * f.lanes() * sizeBytes(panelType));
-  Value aheadBytes = f.ceilDiv(f.constant(2 * f.lanes() * sizeBytes(panelType)),
-                               f.max(f.constant(1), f.ceilDiv(rows, f.constant(kinds[0]))));
-  Value next = f.offsetBytes(panel, blockBytes);
-  Value aheadPerRow = f.div(f.mul(k, aheadBytes), f.constant(kinds[0]));
-  auto tileAt = [&](Value row, int64_t kind) {
-    Value ahead = f.offsetBytes(next, f.mul(row, aheadPerRow));
+  const int64_t stepBytes = 2 * f.lanes() * sizeBytes(panelType);
+  Value next = f.offsetBytes(panel, f.mul(k, stepBytes));
+  Value aheadBytes, aheadPerTile;
+  auto begin = [&](Value tiles) {
+    aheadBytes = f.ceilDiv(f.constant(stepBytes), f.max(f.constant(1), tiles));
+    aheadPerTile = f.mul(k, aheadBytes);
+  };
+  auto tileAt = [&](Value row, Value tile, int64_t kind) {
+    Value ahead = f.offsetBytes(next, f.mul(tile, aheadPerTile));
     Value a = f.offset(argument(0), f.mul(row, rowStride), 4);
     Value c = f.offset(argument(3), f.mul(row, strideC), 4);
     Value from = arith::SelectOp::create(f.b, fresh, zeros, c);
-    call(f, tileName(kind), {a, panel, k, c, strideBytes, from, fromStride, ahead, aheadBytes});
+    call(f, tileName(kind),
+         {a, panel, k, c, strideBytes, from, fromStride, ahead, aheadBytes, f.constant(0)});
   };
-  Value whole = f.mul(f.div(rows, f.constant(kinds[0])), kinds[0]);
-  Value left = f.sub(rows, whole);
-  auto yes = [&](Value condition) -> Value {
-    return arith::ExtUIOp::create(f.b, f.i64(), condition);
+  emitTiles(f, (name + ".cut").str(), kinds, rows, tileAt, begin);
+  f.finish();
+}
+
+/// At most mostJointRows rows with two panels.
+void emitJointRows(FunctionEmitter &caller, StringRef name, DType panelType) {
+  auto tileName = [&](int64_t rows) { return (name + "." + Twine(rows)).str(); };
+  for (int64_t rows = 1; rows <= mostJointRows; ++rows)
+    emitTile(caller, tileName(rows), rows, panelType, 2, jointPanels);
+
+  Type p = caller.ptr(), i = caller.i64();
+  auto f =
+      FunctionEmitter::helper(caller.lowering, caller.b.getLoc(), name, {p, p, i, p, i, i, i, i});
+  auto argument = [&](unsigned index) { return f.function.getArgument(index); };
+  Value panel = argument(1), k = argument(2), c = argument(3), rows = argument(6);
+  Value fresh = f.equal(argument(5), f.constant(0));
+  Value strideBytes = f.mul(argument(4), 4);
+  Value from = arith::SelectOp::create(f.b, fresh, emitZeros(f), c);
+  Value fromStride = arith::SelectOp::create(f.b, fresh, f.constant(0), strideBytes);
+  const int64_t stepBytes = 2 * f.lanes() * sizeBytes(panelType);
+  Value next = f.offsetBytes(panel, f.mul(k, stepBytes));
+  auto tile = [&](int64_t kind) {
+    call(f, tileName(kind),
+         {argument(0), panel, k, c, strideBytes, from, fromStride, next, f.constant(stepBytes),
+          argument(7)});
   };
-  // Two of four rows where six and four would compute more rows for nothing.
-  const bool sixes = kinds[0] == 6;
-  if (sixes) {
-    Value few = arith::AndIOp::create(f.b, f.lessThan(f.constant(0), whole),
-                                      arith::AndIOp::create(f.b, f.lessThan(f.constant(0), left),
-                                                            f.lessThan(left, f.constant(3))));
-    whole = f.sub(whole, f.mul(yes(few), 6));
-    f.ifThen(few, [&] { tileAt(whole, 4); });
-    Value done = f.mul(yes(few), 4);
-    f.loop(f.constant(0), whole, f.constant(6), [&](Value row) { tileAt(row, 6); });
-    whole = f.add(whole, done);
-    left = f.sub(rows, whole);
-  } else {
-    f.loop(f.constant(0), whole, f.constant(kinds[0]), [&](Value row) { tileAt(row, kinds[0]); });
-    // The first and the ninth row alone: slow by itself, but faster than three rows for nothing.
-    Value alone = f.equal(f.rem(left, f.constant(8)), f.constant(1));
-    left = f.sub(left, yes(alone));
-    f.ifThen(alone, [&] { tileAt(f.sub(rows, f.constant(1)), 1); });
-  }
-  // The smallest tile that holds what is left.
-  ArrayRef<int64_t> rest = sixes ? kinds : kinds.drop_back();
-  std::function<void(size_t)> choose = [&](size_t kind) {
-    if (kind + 1 == rest.size())
-      return tileAt(whole, rest[kind]);
-    f.ifThen(
-        f.lessThan(f.constant(rest[kind + 1]), left), [&] { tileAt(whole, rest[kind]); },
-        [&] { choose(kind + 1); });
-  };
-  f.ifThen(f.lessThan(f.constant(0), left), [&] { choose(0); });
+  static_assert(mostJointRows == 2);
+  f.ifThen(f.equal(rows, f.constant(1)), [&] { tile(1); }, [&] { tile(2); });
   f.finish();
 }
 
 } // namespace
+
+int64_t jointRows(const CpuTarget &target) {
+  return target.vectorRegisters < 32 ? mostJointRows : 0;
+}
 
 int64_t tileRows(const CpuTarget &target) { return tiles(target).front(); }
 
@@ -165,6 +185,16 @@ void emitProduct(FunctionEmitter &f, DType panelType, const ProductOperands &o, 
   if (!f.lowering.module.lookupSymbol(name))
     emitRows(f, name, panelType, halfPanel ? 1 : 2);
   call(f, name, {o.a, o.b, o.k, o.c, o.strideC, o.accumulate, o.rows});
+}
+
+void emitJointProduct(FunctionEmitter &f, DType panelType, const ProductOperands &o,
+                      int64_t nextPanel) {
+  std::string name = "gemm.joint." + std::string(shortName(panelType));
+  if (!f.lowering.module.lookupSymbol(name))
+    emitJointRows(f, name, panelType);
+  call(f, name,
+       {o.a, o.b, o.k, o.c, o.strideC, o.accumulate, o.rows,
+        f.constant(nextPanel * sizeBytes(panelType))});
 }
 
 } // namespace kiln::passes

@@ -26,7 +26,7 @@ constexpr int64_t productBlock = 256;
 /// Elements between rows of A: a block and one cache line, so that rows do not share cache sets.
 constexpr int64_t rowStride = productBlock + 16;
 
-/// A and C must have memory for this multiple of rows: rows beyond the last are computed as well.
+/// A and C must have memory for this multiple of rows.
 constexpr int64_t rowGranule = 12;
 
 /// Columns of a panel: two vectors.
@@ -49,5 +49,15 @@ struct ProductOperands {
 /// bfloat16 or float16. `halfPanel`: only the first vector of each row of B and C is computed.
 void emitProduct(FunctionEmitter &f, DType panelType, const ProductOperands &operands,
                  bool halfPanel = false);
+
+/// The product of at most mostJointRows rows with jointPanels panels, `nextPanel` elements of B
+/// apart. C of the second panel lies mostJointRows rows behind the first one's.
+constexpr int64_t mostJointRows = 2, jointPanels = 2;
+void emitJointProduct(FunctionEmitter &f, DType panelType, const ProductOperands &operands,
+                      int64_t nextPanel);
+
+/// How many rows are faster so: with one panel they have too few sums to keep the unit busy, and
+/// wait for each other's. Vectors of 64 bytes are as fast as the outer caches give weights.
+int64_t jointRows(const CpuTarget &target);
 
 } // namespace kiln::passes

@@ -19,21 +19,6 @@ bool isWholeVectors(FunctionEmitter &f, const Dim &columns) {
   return columns.isStatic() && columns.value() % f.lanes() == 0;
 }
 
-/// Tiles with more rows than are left read up to three rows more. What lies there cannot reach a
-/// result, but stale bits may be subnormal numbers, which are slow.
-static void clearPadding(FunctionEmitter &f, Value a, Value rows, Value blocks,
-                         int64_t blockStride) {
-  Value padded = f.mul(f.ceilDiv(rows, f.constant(4)), 4);
-  Value zero = arith::ConstantOp::create(f.b, f.b.getZeroAttr(f.vec(f.f32())));
-  f.loop(rows, padded, f.constant(1), [&](Value row) {
-    f.loop(f.constant(0), blocks, f.constant(1), [&](Value block) {
-      Value to = f.offset(a, f.add(f.mul(block, blockStride), f.mul(row, rowStride)), 4);
-      f.loop(f.constant(0), f.constant(productBlock), f.constant(f.lanes()),
-             [&](Value column) { f.store(zero, f.offset(to, column, 4)); });
-    });
-  });
-}
-
 /// Bits of bfloat16 as words of 32 bits.
 static Value widenBits(FunctionEmitter &f, Value halves) {
   Value bits = LLVM::BitcastOp::create(f.b, f.vec(f.b.getI16Type()), halves);
@@ -94,8 +79,6 @@ void emitPackRows(FunctionEmitter &f, const ProductFormat &format, Value a, Valu
         clearBehind(f, format, to, count, nextPart);
     });
   });
-  if (!format.inPairs())
-    clearPadding(f, a, rows, blocks, blockStride);
 }
 
 void emitPackRuns(FunctionEmitter &f, const ProductFormat &format, Value a, Value rows,
@@ -149,9 +132,6 @@ void emitPackRuns(FunctionEmitter &f, const ProductFormat &format, Value a, Valu
                   f.constant(columns / productBlock * shape.blockStride + columns % productBlock),
                   nextPart);
   });
-  if (!format.inPairs())
-    clearPadding(f, a, rows, f.constant((columns + productBlock - 1) / productBlock),
-                 shape.blockStride);
 }
 
 /// Rows 2 p and 2 p + 1 as one of pairs; the second one null: zeros.

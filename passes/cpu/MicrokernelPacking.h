@@ -26,8 +26,7 @@ inline int64_t partStride(const ProductFormat &format, int64_t blockStride) {
 bool isWholeVectors(FunctionEmitter &f, const Dim &columns);
 
 /// A block of rows as the microkernel reads A: `a`[k / productBlock][part][row][k % productBlock],
-/// rows `format.rowStride`, parts partStride() and k blocks `blockStride` elements apart; what the
-/// microkernel reads beyond them is cleared where that matters.
+/// rows `format.rowStride`, parts partStride() and k blocks `blockStride` elements apart.
 void emitPackRows(FunctionEmitter &f, const ProductFormat &format, mlir::Value a, mlir::Value rows,
                   mlir::Value columns, bool wholeVectors, int64_t blockStride,
                   const RowSource &source);

@@ -1,9 +1,8 @@
 #include "passes/cpu/MicrokernelPairs.h"
 
-#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "passes/cpu/TileRows.h"
 
-#include <array>
-#include <functional>
+#include "mlir/Dialect/Arith/IR/Arith.h"
 
 using namespace mlir;
 
@@ -19,13 +18,15 @@ struct Kind {
   int64_t vectors; // of a row
   /// Rows of the tiles, largest first. Vectors of a row, as many of the panel and a broadcast must
   /// fit in 32 registers: 6 * 4 + 5, 12 * 2 + 3.
-  std::array<int64_t, 4> rows;
+  llvm::ArrayRef<int64_t> rows;
 
   std::string tile(int64_t rows) const { return (name + "." + Twine(rows)).str(); }
 };
-constexpr Kind wholePanels = {"gemm.pairs", 4, {6, 4, 2, 1}};
-constexpr Kind halfPanels = {"gemm.half.pairs", 2, {12, 8, 4, 1}};
-static_assert(rowGranule % wholePanels.rows[0] == 0 && rowGranule % halfPanels.rows[0] == 0);
+constexpr int64_t wholeRows[] = {6, 4, 3, 2, 1}, halfRows[] = {12, 6, 4, 3, 2, 1};
+const Kind wholePanels = {"gemm.pairs", 4, wholeRows};
+const Kind halfPanels = {"gemm.half.pairs", 2, halfRows};
+/// One vdpbf16ps a cycle, each of six cycles.
+constexpr int64_t sumsInFlight = 6;
 
 void call(FunctionEmitter &f, StringRef callee, ValueRange operands) {
   LLVM::CallOp::create(f.b, TypeRange{}, callee, operands);
@@ -95,10 +96,10 @@ void emitTile(FunctionEmitter &caller, const Kind &kind, int64_t rows) {
   f.finish();
 }
 
-/// All rows: whole tiles of the largest kind, then one tile for what is left.
+/// All rows, by tiles.
 void emitRows(FunctionEmitter &caller, const Kind &kind) {
-  const auto &kinds = kind.rows;
-  for (int64_t rows : kinds)
+  const TileKinds kinds = {kind.rows, kind.vectors, sumsInFlight};
+  for (int64_t rows : kinds.rows)
     emitTile(caller, kind, rows);
 
   Type p = caller.ptr(), i = caller.i64();
@@ -111,30 +112,21 @@ void emitRows(FunctionEmitter &caller, const Kind &kind) {
   Value strideBytes = f.mul(strideC, 4), zeros = emitZeros(f);
   Value fromStride = arith::SelectOp::create(f.b, fresh, f.constant(0), strideBytes);
   // The next panel, a part by each tile: see Microkernel.cpp.
-  Value numTiles = f.max(f.constant(1), f.ceilDiv(rows, f.constant(kinds[0])));
-  Value aheadBytes = f.ceilDiv(f.constant(pairPanelWidth * 4), numTiles);
   Value next = f.offsetBytes(panel, f.mul(pairs, pairPanelWidth * 4));
-  Value aheadPerRow = f.div(f.mul(pairs, aheadBytes), f.constant(kinds[0]));
-  auto tileAt = [&](Value row, int64_t tileRows) {
+  Value aheadBytes, aheadPerTile;
+  auto begin = [&](Value tiles) {
+    aheadBytes = f.ceilDiv(f.constant(pairPanelWidth * 4), f.max(f.constant(1), tiles));
+    aheadPerTile = f.mul(pairs, aheadBytes);
+  };
+  auto tileAt = [&](Value row, Value tile, int64_t tileRows) {
     Value a = f.offset(argument(0), f.mul(row, pairRowStride), 2);
     Value c = f.offset(argument(3), f.mul(row, strideC), 4);
     Value from = arith::SelectOp::create(f.b, fresh, zeros, c);
-    Value ahead = f.offsetBytes(next, f.mul(row, aheadPerRow));
+    Value ahead = f.offsetBytes(next, f.mul(tile, aheadPerTile));
     call(f, kind.tile(tileRows),
          {a, panel, pairs, c, strideBytes, from, fromStride, ahead, aheadBytes});
   };
-  Value whole = f.mul(f.div(rows, f.constant(kinds[0])), kinds[0]);
-  f.loop(f.constant(0), whole, f.constant(kinds[0]), [&](Value row) { tileAt(row, kinds[0]); });
-  Value left = f.sub(rows, whole);
-  // The smallest tile that holds what is left.
-  std::function<void(size_t)> choose = [&](size_t tile) {
-    if (tile + 1 == kinds.size())
-      return tileAt(whole, kinds[tile]);
-    f.ifThen(
-        f.lessThan(f.constant(kinds[tile + 1]), left), [&] { tileAt(whole, kinds[tile]); },
-        [&] { choose(tile + 1); });
-  };
-  f.ifThen(f.lessThan(f.constant(0), left), [&] { choose(0); });
+  emitTiles(f, (kind.name + ".cut").str(), kinds, rows, tileAt, begin);
   f.finish();
 }
 

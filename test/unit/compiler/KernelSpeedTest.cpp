@@ -326,28 +326,44 @@ TEST_P(KernelSpeed, DISABLED_encoder) {
 }
 
 /// Sizes beside each other: what each costs per operation against the cheaper of its neighbours.
+/// Rows: with weights from the last cache (9 MiB), from the nearest one of each core (1 MiB for
+/// both), and from memory (256 MiB).
 TEST_P(KernelSpeed, DISABLED_sizes) {
   const Target &target = GetParam();
-  const char *groups[] = {"1x768x3072 2x768x3072 3x768x3072 4x768x3072 5x768x3072",
-                          "511x768x3072 512x768x3072 513x768x3072",
-                          "99999x384x384 100000x384x384 100001x384x384",
-                          "512x768x6 512x768x7 512x768x8",
-                          "512x768x999 512x768x1000 512x768x1001 512x768x1024",
-                          "512x6x768 512x7x768 512x8x768",
-                          "512x999x768 512x1000x768 512x1001x768 512x1024x768"};
-  for (const char *group : groups) {
+  auto rows = [](const char *shape) {
+    std::string group;
+    for (int row = 1; row <= 13; ++row)
+      group += std::to_string(row) + shape + " ";
+    return group;
+  };
+  const std::string fewRows[] = {rows("x768x3072"), rows("x256x1024"), rows("x4096x16384"),
+                                 "512x768x6 512x768x7 512x768x8"};
+  const std::string groups[] = {
+      "511x768x3072 512x768x3072 513x768x3072", "99999x384x384 100000x384x384 100001x384x384",
+      "512x768x999 512x768x1000 512x768x1001 512x768x1024", "512x6x768 512x7x768 512x8x768",
+      "512x999x768 512x1000x768 512x1001x768 512x1024x768"};
+  std::vector<std::pair<std::string, std::string>> all; // dtype, group
+  for (const std::string &group : fewRows)
+    all.emplace_back("f32", group);
+  for (const std::string &group : groups)
+    all.emplace_back("f32", group);
+  if (target.forPasses().bf16)
+    for (const std::string &group : fewRows)
+      all.emplace_back("bf16", group);
+  for (const auto &[dtype, group] : all) {
     struct Timed {
       Case c;
       double flops, bytes, time;
     };
     std::vector<Timed> row;
+    const DType d = *parseDType(dtype);
     for (Case c : parseCases(group)) {
-      CompiledKernel kernel(plainLinear("f32", c.n, c.k), target);
-      std::vector<Data> inputs = {Data::random(DType::float32, {c.m, c.k}, 1),
-                                  Data::random(DType::float32, {c.n, c.k}, 2),
-                                  Data::random(DType::float32, {c.n}, 3)};
-      std::vector<Data> outputs = {Data(DType::float32, {c.m, c.n})};
-      row.push_back({c, 2. * c.m * c.k * c.n, 4. * (c.m * c.k + c.n * c.k + c.m * c.n),
+      CompiledKernel kernel(plainLinear(dtype.c_str(), c.n, c.k), target);
+      std::vector<Data> inputs = {Data::random(d, {c.m, c.k}, 1), Data::random(d, {c.n, c.k}, 2),
+                                  Data::random(d, {c.n}, 3)};
+      std::vector<Data> outputs = {Data(d, {c.m, c.n})};
+      row.push_back({c, 2. * c.m * c.k * c.n,
+                     double(sizeBytes(d)) * (c.m * c.k + c.n * c.k + c.m * c.n),
                      bestTime(kernel, inputs, outputs, {c.m}, 2)});
     }
     for (size_t i = 0; i < row.size(); ++i) {
@@ -358,15 +374,15 @@ TEST_P(KernelSpeed, DISABLED_sizes) {
       if (i + 1 < row.size())
         neighbour = std::min(neighbour, cost(i + 1));
       const auto &[c, flops, bytes, time] = row[i];
-      std::printf("%-10s %6ldx%4ldx%-4ld %9.0f us, %6.1f GFLOP/s, %6.1f GB/s, %4.2f of its "
+      std::printf("%-10s %-4s %6ldx%4ldx%-5ld %9.0f us, %6.1f GFLOP/s, %6.1f GB/s, %4.2f of its "
                   "neighbour's time per operation\n",
-                  target.name.c_str(), c.m, c.k, c.n, time * 1e6, flops / time / 1e9,
+                  target.name.c_str(), dtype.c_str(), c.m, c.k, c.n, time * 1e6, flops / time / 1e9,
                   bytes / time / 1e9, cost(i) / neighbour);
     }
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, KernelSpeed, testing::ValuesIn(Target::allOnHost()),
+INSTANTIATE_TEST_SUITE_P(All, KernelSpeed, testing::ValuesIn(productTargets()),
                          [](const auto &info) { return targetTestName(info.param); });
 
 } // namespace
