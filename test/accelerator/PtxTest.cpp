@@ -1,8 +1,7 @@
-#include "standin/ptx/Ptx.h"
+#include "accelerator/PtxBody.h"
 #include "standin/ptx/Numbers.h"
 
-#include <cstring>
-#include <functional>
+#include <bit>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -10,55 +9,6 @@
 using namespace standin::ptx;
 
 namespace {
-
-/// A few hundred bytes of device memory at `base`.
-struct Bytes final : Memory {
-  static constexpr uint64_t base = 0x10000;
-  std::vector<std::byte> bytes = std::vector<std::byte>(16384, std::byte{0xFF});
-  std::byte *find(uint64_t address, std::size_t sizeBytes) override {
-    if (address < base || address - base > bytes.size() ||
-        sizeBytes > bytes.size() - (address - base))
-      return nullptr;
-    return bytes.data() + (address - base);
-  }
-  template <class T> T at(std::size_t i) const {
-    T value;
-    std::memcpy(&value, bytes.data() + i * sizeof(T), sizeof(T));
-    return value;
-  }
-  template <class T> void put(std::size_t i, T value) {
-    std::memcpy(bytes.data() + i * sizeof(T), &value, sizeof(T));
-  }
-};
-
-/// Runs `body` with the address of the memory in %rd1 and the thread's number in %r1; registers
-/// %r, %rd, %f, %fd, %rs, %p are there.
-void runBody(Bytes &memory, const std::string &body, unsigned threads = 1, unsigned blocks = 1,
-             std::size_t dynamicShared = 0, bool isReversed = false) {
-  std::string text = R"(
-.version 8.0
-.target sm_80
-.address_size 64
-.extern .shared .align 16 .b8 dynamic[];
-.visible .entry test(.param .u64 memory) .maxntid 1024, 1, 1
-{
-  .reg .pred %p<20>; .reg .b16 %rs<40>; .reg .b32 %r<80>; .reg .b64 %rd<40>;
-  .reg .f32 %f<40>; .reg .f64 %fd<20>;
-  .shared .align 16 .b8 tile[4096];
-  ld.param.u64 %rd1, [memory];
-  mov.u32 %r1, %tid.x;
-)" + body + "\n  ret;\n}\n";
-  auto module = parse(text);
-  Launch launch;
-  launch.block = {threads, 1, 1};
-  launch.grid = {blocks, 1, 1};
-  launch.dynamicSharedBytes = dynamicShared;
-  launch.isReversed = isReversed;
-  launch.parameters.resize(8);
-  uint64_t address = Bytes::base;
-  std::memcpy(launch.parameters.data(), &address, 8);
-  run(*module, *module->functions.at("test"), launch, memory);
-}
 
 /// The 32 bits that `body` leaves in %r2, of one thread.
 uint32_t resultOf(const std::string &body) {
@@ -70,14 +20,6 @@ uint64_t result64Of(const std::string &body) {
   Bytes memory;
   runBody(memory, body + "\n st.global.u64 [%rd1], %rd2;");
   return memory.at<uint64_t>(0);
-}
-std::string errorOf(const std::function<void()> &body) {
-  try {
-    body();
-  } catch (const PtxError &error) {
-    return error.what();
-  }
-  return "";
 }
 uint32_t bitsOfFloat(float value) { return std::bit_cast<uint32_t>(value); }
 
@@ -413,9 +355,9 @@ TEST(Ptx, mistakesAreRefused) {
               runBody(memory, "ld.shared.u32 %r2, [tile+4096];");
             }).find("of shared memory of 4096 bytes"),
             std::string::npos);
-  std::string unknown = errorOf([&] { runBody(memory, "wgmma.fence.sync.aligned;"); });
+  std::string unknown = errorOf([&] { runBody(memory, "tcgen05.alloc.sync.aligned;"); });
   EXPECT_NE(unknown.find("does not know"), std::string::npos) << unknown;
-  EXPECT_NE(unknown.find("wgmma.fence.sync.aligned"), std::string::npos) << unknown;
+  EXPECT_NE(unknown.find("tcgen05.alloc.sync.aligned"), std::string::npos) << unknown;
   EXPECT_NE(errorOf([&] {
               runBody(memory,
                       "setp.eq.u32 %p1, %r1, 0; @%p1 bar.sync 0; @%p1 ret; shfl.sync.idx.b32 "

@@ -18,11 +18,14 @@ int codeOf(const Instruction &i) {
       all[name] = codeBits;
     for (std::string_view name : {"setp", "set", "testp"})
       all[name] = codeCompare;
-    for (std::string_view name :
-         {"membar", "fence", "prefetch", "prefetchu", "nanosleep", "griddepcontrol"})
+    for (std::string_view name : {"membar", "prefetch", "prefetchu", "nanosleep", "griddepcontrol"})
       all[name] = codeNothing;
-    for (std::string_view name : {"shfl", "vote", "redux", "ldmatrix", "mma", "activemask"})
+    for (std::string_view name :
+         {"shfl", "vote", "redux", "ldmatrix", "mma", "activemask", "elect"})
       all[name] = codeTogether;
+    all["fence"] = codeFence;
+    all["mbarrier"] = codeArrivals;
+    all["wgmma"] = all["setmaxnreg"] = codeWarpgroup;
     all["mov"] = codeMove;
     all["ld"] = all["ldu"] = codeLoad;
     all["st"] = codeStore;
@@ -37,7 +40,7 @@ int codeOf(const Instruction &i) {
     return all;
   }();
   if (i.opcode == "cp")
-    return i.has("async") && !i.has("bulk") && !i.has("mbarrier") ? codeCopyAsync : -1;
+    return i.has("async") ? codeCopyAsync : -1;
   if (i.opcode == "bar" || i.opcode == "barrier")
     return i.has("warp") ? codeTogether : i.has("sync") && !i.has("red") ? codeBarrier : -1;
   auto found = codes.find(i.opcode);
@@ -216,6 +219,8 @@ void Block::load(Thread &thread, const Instruction &i) {
   std::size_t each = static_cast<std::size_t>(bitsOf(type)) / 8, count = vectorSize(i);
   const std::byte *from =
       locate(thread, i, spaceOf(i), addressOf(thread, i.operands[1]), each * count);
+  if (isShared(from))
+    checkArrived(thread, sharedOffset(from), each * count);
   for (std::size_t e = 0; e < count; ++e) {
     uint64_t bits = 0;
     std::memcpy(&bits, from + e * each, each);
@@ -227,6 +232,8 @@ void Block::store(Thread &thread, const Instruction &i) {
   Type type = i.type();
   std::size_t each = static_cast<std::size_t>(bitsOf(type)) / 8, count = vectorSize(i);
   std::byte *to = locate(thread, i, spaceOf(i), addressOf(thread, i.operands[0]), each * count);
+  if (isShared(to))
+    noteGenericWrite(thread, sharedOffset(to), each * count);
   for (std::size_t e = 0; e < count; ++e) {
     uint64_t bits = value(thread, count > 1 ? i.operands[1].elements.at(e) : i.operands[1], type);
     std::memcpy(to + e * each, &bits, each);
@@ -270,6 +277,8 @@ void Block::atomic(Thread &thread, const Instruction &i, bool returnsOld) {
     made = old == 0 || old > operand ? operand : old - 1;
   else
     fail(thread, "an unknown atomic operation");
+  if (isShared(place))
+    noteGenericWrite(thread, sharedOffset(place), each);
   std::memcpy(place, &made, each);
   if (returnsOld)
     set(thread, i.operands[0], widened(old, type));
@@ -277,7 +286,11 @@ void Block::atomic(Thread &thread, const Instruction &i, bool returnsOld) {
 
 /// Nothing is copied before it is waited for: who reads too early finds what was there before.
 void Block::copyAsync(Thread &thread, const Instruction &i) {
-  if (i.has("commit_group")) {
+  if (i.has("bulk")) {
+    copyBulk(thread, i);
+  } else if (i.has("mbarrier")) {
+    arriveWithCopies(thread, i);
+  } else if (i.has("commit_group")) {
     thread.groups.emplace_back();
   } else if (i.has("wait_group")) {
     finishCopies(thread, value(thread, i.operands[0], Type::u32), i);
@@ -299,6 +312,7 @@ void Block::copyAsync(Thread &thread, const Instruction &i) {
     copy.bytes.resize(bytes);
     if (copy.to % bytes != 0 || copy.from % bytes != 0)
       fail(thread, "a copy that is not aligned");
+    checkMultiplied(thread, copy.to & 0xFFFFFFFF, bytes);
     thread.groups.back().push_back(std::move(copy));
   }
 }
@@ -306,14 +320,8 @@ void Block::copyAsync(Thread &thread, const Instruction &i) {
 void Block::finishCopies(Thread &thread, std::size_t keptGroups, const Instruction &i) {
   while (thread.groups.size() > keptGroups + 1) { // the last one is open
     for (Thread::Copy &copy : thread.groups.front()) {
-      if (copy.readBytes == copy.bytes.size())
-        std::memcpy(copy.bytes.data(), locate(thread, i, Space::global, copy.from, copy.readBytes),
-                    copy.readBytes);
-      else // the others are zeros
-        for (std::size_t b = 0; b < copy.readBytes; ++b)
-          copy.bytes[b] = *locate(thread, i, Space::global, copy.from + b, 1);
-      std::byte *to = locate(thread, i, Space::shared, copy.to, copy.bytes.size());
-      std::memcpy(to, copy.bytes.data(), copy.bytes.size());
+      copyNow(thread, i, copy);
+      noteGenericWrite(thread, copy.to & 0xFFFFFFFF, copy.bytes.size());
     }
     thread.groups.pop_front();
   }
@@ -375,8 +383,14 @@ bool Block::execute(Thread &thread, const Instruction &i) {
   case codeCopyAsync:
     copyAsync(thread, i);
     return true;
+  case codeArrivals:
+    return arrivals(thread, i);
+  case codeFence:
+    fence(thread, i);
+    return true;
   case codeBarrier:
   case codeTogether:
+  case codeWarpgroup:
     return false;
   default:
     fail(thread, "an instruction that the interpreter does not know");

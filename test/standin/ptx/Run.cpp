@@ -13,7 +13,14 @@ Block::Block(const Module &module, const Function &function, const Launch &launc
              std::array<unsigned, 3> id)
     : module(module), function(function), launch(launch), memory(memory), id(id),
       threads(std::size_t{launch.block[0]} * launch.block[1] * launch.block[2]),
-      shared(function.sharedBytes + launch.dynamicSharedBytes, poison) {
+      shared(function.sharedBytes + launch.dynamicSharedBytes, poison),
+      warpgroups((threads.size() + warpgroupSize - 1) / warpgroupSize) {
+  if (module.target == "sm_90a")
+    genericWriter.resize(shared.size() / 16 + 1);
+  // What the assembler gives each thread of a block that has a multiprocessor to itself.
+  for (Warpgroup &group : warpgroups)
+    group.registers = static_cast<int>(
+        std::min<std::size_t>(248, 65536 / (warpgroups.size() * warpgroupSize) / 8 * 8));
   for (std::size_t n = 0; n < threads.size(); ++n) {
     auto number = static_cast<unsigned>(n);
     threads[n].number = static_cast<int>(n);
@@ -64,7 +71,7 @@ void Block::run() {
       runThread(threads[launch.isReversed ? threads.size() - 1 - n : n]);
     if (std::all_of(threads.begin(), threads.end(),
                     [](const Thread &thread) { return thread.state == Thread::State::done; }))
-      return;
+      return checkNothingPends();
     if (!resolveWaits())
       for (const Thread &thread : threads)
         if (thread.state == Thread::State::waits)
@@ -76,7 +83,39 @@ bool Block::resolveWaits() {
   bool any = false;
   for (std::size_t first = 0; first < threads.size(); first += warpSize)
     any |= resolveWarp(first, std::min(first + warpSize, threads.size()));
-  return any || resolveBarriers();
+  for (std::size_t first = 0; first < threads.size(); first += warpgroupSize)
+    any |= resolveWarpgroup(first, first + warpgroupSize);
+  return any || resolveArrivals() || resolveBarriers() || finishAwaited();
+}
+
+void Block::checkNothingPends() const {
+  for (const PendingCopy &copy : pendingCopies)
+    if (copy.isBulk)
+      fail(threads[0], "a bulk copy that nobody waited for");
+  for (std::size_t n = 0; n < warpgroups.size(); ++n)
+    if (!warpgroups[n].sums.empty())
+      fail(threads[n * warpgroupSize], "a wgmma that nobody waited for");
+}
+
+/// The same for a warpgroup: all of its threads must be there.
+bool Block::resolveWarpgroup(std::size_t first, std::size_t last) {
+  const Thread &leader = threads[first];
+  if (last > threads.size() || leader.state != Thread::State::waits ||
+      function.body[leader.pc].code != codeWarpgroup)
+    return false;
+  std::vector<Thread *> lanes;
+  for (std::size_t n = first; n < last; ++n) {
+    if (threads[n].state != Thread::State::waits || threads[n].pc != leader.pc)
+      return false;
+    lanes.push_back(&threads[n]);
+  }
+  if (!warpgroupTogether(lanes, function.body[leader.pc]))
+    return false;
+  for (Thread *lane : lanes) {
+    ++lane->pc;
+    lane->state = Thread::State::runs;
+  }
+  return true;
 }
 
 /// Lets the threads of a warp go on that wait for one another at one instruction.
@@ -100,7 +139,7 @@ bool Block::resolveWarp(std::size_t first, std::size_t last) {
     }
     const Instruction &instruction = function.body[thread.pc];
     bool isMasked = instruction.opcode == "shfl" || instruction.opcode == "vote" ||
-                    instruction.opcode == "redux";
+                    instruction.opcode == "redux" || instruction.opcode == "elect";
     if (!isComplete && isMasked) { // the mask says who comes
       auto mask = static_cast<uint32_t>(value(thread, instruction.operands.back(), Type::b32));
       isComplete = true;

@@ -10,6 +10,8 @@ void Block::together(std::vector<Thread *> &lanes, const Instruction &i) {
     return shuffle(lanes, i);
   if (i.opcode == "vote" || i.opcode == "activemask")
     return vote(lanes, i);
+  if (i.opcode == "elect")
+    return elect(lanes, i);
   if (i.opcode == "redux")
     return reduce(lanes, i);
   if (i.opcode == "ldmatrix")
@@ -73,6 +75,17 @@ void Block::vote(std::vector<Thread *> &lanes, const Instruction &i) {
   for (Thread *thread : lanes)
     if (thread)
       set(*thread, i.operands[0], result);
+}
+
+/// elect.sync d|p, mask: one of those that are here, its lane to all of them.
+void Block::elect(std::vector<Thread *> &lanes, const Instruction &i) {
+  auto isHere = [](Thread *thread) { return thread != nullptr; };
+  auto leader = std::find_if(lanes.begin(), lanes.end(), isHere);
+  for (Thread *thread : lanes)
+    if (thread) {
+      set(*thread, i.operands[0], static_cast<uint64_t>(leader - lanes.begin()));
+      set(*thread, i.operands[1], thread == *leader);
+    }
 }
 
 void Block::reduce(std::vector<Thread *> &lanes, const Instruction &i) {
