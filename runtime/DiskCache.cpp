@@ -5,7 +5,7 @@
 #include "runtime/ArtifactKey.h"
 #include "runtime/ByteSize.h"
 #include "runtime/Executable.h"
-#include "runtime/OpenFile.h"
+#include "runtime/TrustedArtifact.h"
 
 #include <algorithm>
 #include <atomic>
@@ -52,25 +52,14 @@ std::shared_ptr<const Executable> DiskCache::load(const std::string &key,
     return nullptr;
   }
   OpenFile file(path(key));
-  if (file.error) {
-    missReason = file.error == ENOENT ? fmt::format("there is no {}", file.path)
-                                      : fmt::format("{}: {}", file.path, std::strerror(file.error));
-    return nullptr;
-  }
-  // Its code will run in this process.
-  if (missReason = file.whyUntrusted(); !missReason.empty())
-    return nullptr;
-  try {
-    std::shared_ptr<const Executable> executable = loadArtifact(file.read());
-    if (executable->artifact().key == key) {
-      futimens(file.descriptor, nullptr); // used now: see prune
-      return executable;
-    }
+  std::shared_ptr<const Executable> executable = loadTrusted(file, missReason);
+  if (executable && executable->artifact().key != key) {
     missReason = fmt::format("{} has another key", file.path);
-  } catch (const Error &error) {
-    missReason = fmt::format("{} is not usable: {}", file.path, error.what());
+    return nullptr;
   }
-  return nullptr;
+  if (executable)
+    futimens(file.descriptor, nullptr); // used now: see prune
+  return executable;
 }
 
 /// Writes a new file. Returns 0 or errno.
