@@ -10,6 +10,7 @@
 #include <string>
 
 #include "Commands.h"
+#include "tools/common/Main.h"
 #include "tools/common/ParseOptions.h"
 
 using namespace kiln;
@@ -47,7 +48,7 @@ int main(int argc, char **argv) {
   if (const auto code = parseArguments(app, argc, argv))
     return *code;
 
-  try {
+  return runMain("kiln-cache", [&] {
     if (folder.empty())
       throw IoError("the cache is off: no $KILN_CACHE_DIR, no home; name one with --folder");
     runtime::DiskCache cache(folder);
@@ -64,8 +65,5 @@ int main(int argc, char **argv) {
     else if (*clear)
       std::cout << cache.clear() << " removed\n";
     return 0;
-  } catch (const std::exception &error) {
-    std::cerr << "kiln-cache: " << error.what() << '\n';
-    return 2;
-  }
+  });
 }

@@ -1,7 +1,6 @@
 //===- main.cpp - kiln-encode: lines of text to embeddings --------------------===//
 
 #include <algorithm>
-#include <exception>
 #include <filesystem>
 #include <iostream>
 
@@ -17,6 +16,7 @@
 #include "runtime/Profile.h"
 #include "tools/common/ChromeTrace.h"
 #include "tools/common/Interrupt.h"
+#include "tools/common/Main.h"
 #include "tools/common/PhaseTable.h"
 #include "tools/common/text/Utf8.h"
 
@@ -121,9 +121,8 @@ void run(const Options &options) {
 } // namespace
 
 int main(int argc, char **argv) {
-  Options options;
-  std::string failure;
-  try {
+  return runMain("kiln-encode", [&] {
+    Options options;
     if (const auto code = parseOptions(argc, argv, options))
       return *code;
     if (options.threads)
@@ -135,14 +134,5 @@ int main(int argc, char **argv) {
     if (!options.profile.empty())
       writeChromeTrace(options.profile, kiln::runtime::Profiler::stop());
     return 0;
-  } catch (const std::bad_alloc &) {
-    failure = "out of memory";
-  } catch (const std::exception &error) {
-    failure = error.what();
-  }
-  if (int signal = interruptedBy())
-    return 128 + signal; // As a shell reports it.
-  std::replace(failure.begin(), failure.end(), '\n', ' ');
-  std::cerr << "kiln-encode: " << failure << '\n';
-  return 2;
+  });
 }

@@ -47,13 +47,21 @@ std::string shapeText(const Shape &shape) {
   return fmt::format("[{}]", fmt::join(shape.sizes(), ", "));
 }
 
+std::regex patternOf(const Options &options) {
+  try {
+    return std::regex(options.only.value_or(""));
+  } catch (const std::regex_error &error) {
+    throw ValueError(std::string("--only: ") + error.what());
+  }
+}
+
 /// What is packed: those that fit, of those that are wanted.
 std::map<std::string, std::optional<QuantizationEncoding>>
 chooseEncodings(const io::SafetensorsFile &file, const Options &options) {
   std::map<std::string, std::optional<QuantizationEncoding>> encodings;
   if (!options.encoding)
     return encodings;
-  std::regex pattern(options.only.value_or(""));
+  const std::regex pattern = patternOf(options);
   size_t wanted = 0, packed = 0;
   for (const auto &[name, tensor] : file) {
     const bool isWanted = std::regex_search(name, pattern);
