@@ -44,7 +44,7 @@ Value emitZeros(FunctionEmitter &f) {
 
 /// C = from + A @ B for a fixed number of rows: all of C's tile in registers over the loop on k.
 /// One way to end, whether the sums are added to something or not, as code costs compile time.
-/// Fetches a line at `ahead` for each k, `aheadBytes` further each time. `vectors`: columns to
+/// Fetches lines at `ahead` for each k, `aheadBytes` further each time. `vectors`: columns to
 /// compute of each of `panels`; the second panel lies `nextPanel` bytes behind the first one, its C
 /// and `from` behind mostJointRows rows of the first one's.
 void emitTile(FunctionEmitter &caller, StringRef name, int64_t rows, DType panelType,
@@ -72,8 +72,7 @@ void emitTile(FunctionEmitter &caller, StringRef name, int64_t rows, DType panel
                               f.offsetBytes(source, f.constant(j * lanes * bytes)));
         columns.push_back(loadConvert(f, stored, panelType));
       }
-      // Read, level 2 (LLVM numbers its levels from 3 down), data.
-      LLVM::Prefetch::create(f.b, aheadNow, 0, 2, 1);
+      PanelAhead::emitFetch(f, aheadNow, rows);
       if (part + 1 < panels) {
         source = f.offsetBytes(source, nextPanel);
         aheadNow = f.offsetBytes(aheadNow, nextPanel);
@@ -124,24 +123,18 @@ void emitRows(FunctionEmitter &caller, StringRef name, DType panelType, int64_t 
   Value fresh = f.equal(argument(5), f.constant(0));
   Value strideBytes = f.mul(strideC, 4), zeros = emitZeros(f);
   Value fromStride = arith::SelectOp::create(f.b, fresh, f.constant(0), strideBytes);
-  // Panels follow each other in memory. Where several tiles read one panel from the caches nearby,
-  // the processor does not see that the next one is wanted, so the tiles fetch it, a part each.
-  const int64_t stepBytes = 2 * f.lanes() * sizeBytes(panelType);
-  Value next = f.offsetBytes(panel, f.mul(k, stepBytes));
-  Value aheadBytes, aheadPerTile;
-  auto begin = [&](Value tiles) {
-    aheadBytes = f.ceilDiv(f.constant(stepBytes), f.max(f.constant(1), tiles));
-    aheadPerTile = f.mul(k, aheadBytes);
-  };
-  auto tileAt = [&](Value row, Value tile, int64_t kind) {
-    Value ahead = f.offsetBytes(next, f.mul(tile, aheadPerTile));
+  const PanelAhead panelAhead(f, panel, k, 2 * f.lanes() * sizeBytes(panelType), productBlock,
+                              rows);
+  auto tileAt = [&](Value row, int64_t kind) {
+    auto ahead = panelAhead.of(row, kind);
     Value a = f.offset(argument(0), f.mul(row, rowStride), 4);
     Value c = f.offset(argument(3), f.mul(row, strideC), 4);
     Value from = arith::SelectOp::create(f.b, fresh, zeros, c);
     call(f, tileName(kind),
-         {a, panel, k, c, strideBytes, from, fromStride, ahead, aheadBytes, f.constant(0)});
+         {a, panel, k, c, strideBytes, from, fromStride, ahead.start, ahead.stepBytes,
+          f.constant(0)});
   };
-  emitTiles(f, (name + ".cut").str(), kinds, rows, tileAt, begin);
+  emitTiles(f, (name + ".cut").str(), kinds, rows, tileAt);
   f.finish();
 }
 
@@ -161,7 +154,7 @@ void emitJointRows(FunctionEmitter &caller, StringRef name, DType panelType) {
   Value from = arith::SelectOp::create(f.b, fresh, emitZeros(f), c);
   Value fromStride = arith::SelectOp::create(f.b, fresh, f.constant(0), strideBytes);
   const int64_t stepBytes = 2 * f.lanes() * sizeBytes(panelType);
-  Value next = f.offsetBytes(panel, f.mul(k, stepBytes));
+  Value next = f.offsetBytes(panel, f.constant(productBlock * stepBytes));
   auto tile = [&](int64_t kind) {
     call(f, tileName(kind),
          {argument(0), panel, k, c, strideBytes, from, fromStride, next, f.constant(stepBytes),

@@ -50,7 +50,7 @@ Value emitZeros(FunctionEmitter &f) {
 }
 
 /// C = from + A @ B for a fixed number of rows: all of C's tile in registers over the loop on k.
-/// Fetches a line at `ahead` for each pair, `aheadBytes` further each time.
+/// Fetches lines at `ahead` for each pair, `aheadBytes` further each time.
 void emitTile(FunctionEmitter &caller, const Kind &kind, int64_t rows) {
   const int64_t vectors = kind.vectors;
   Type p = caller.ptr(), i = caller.i64();
@@ -70,8 +70,7 @@ void emitTile(FunctionEmitter &caller, const Kind &kind, int64_t rows) {
     SmallVector<Value, 4> columns;
     for (int64_t j = 0; j < vectors; ++j)
       columns.push_back(f.load(halves, f.offsetBytes(source, f.constant(j * lanes * 4))));
-    // Read, level 2 (LLVM numbers its levels from 3 down), data.
-    LLVM::Prefetch::create(f.b, f.offsetBytes(ahead, f.mul(step, aheadBytes)), 0, 2, 1);
+    PanelAhead::emitFetch(f, f.offsetBytes(ahead, f.mul(step, aheadBytes)), rows);
     SmallVector<Value> next;
     Value pair = f.offset(a, step, 4);
     for (int64_t r = 0; r < rows; ++r) {
@@ -111,22 +110,16 @@ void emitRows(FunctionEmitter &caller, const Kind &kind) {
   Value fresh = f.equal(argument(5), f.constant(0));
   Value strideBytes = f.mul(strideC, 4), zeros = emitZeros(f);
   Value fromStride = arith::SelectOp::create(f.b, fresh, f.constant(0), strideBytes);
-  // The next panel, a part by each tile: see Microkernel.cpp.
-  Value next = f.offsetBytes(panel, f.mul(pairs, pairPanelWidth * 4));
-  Value aheadBytes, aheadPerTile;
-  auto begin = [&](Value tiles) {
-    aheadBytes = f.ceilDiv(f.constant(pairPanelWidth * 4), f.max(f.constant(1), tiles));
-    aheadPerTile = f.mul(pairs, aheadBytes);
-  };
-  auto tileAt = [&](Value row, Value tile, int64_t tileRows) {
+  const PanelAhead panelAhead(f, panel, pairs, pairPanelWidth * 4, productBlock / 2, rows);
+  auto tileAt = [&](Value row, int64_t tileRows) {
     Value a = f.offset(argument(0), f.mul(row, pairRowStride), 2);
     Value c = f.offset(argument(3), f.mul(row, strideC), 4);
     Value from = arith::SelectOp::create(f.b, fresh, zeros, c);
-    Value ahead = f.offsetBytes(next, f.mul(tile, aheadPerTile));
+    auto ahead = panelAhead.of(row, tileRows);
     call(f, kind.tile(tileRows),
-         {a, panel, pairs, c, strideBytes, from, fromStride, ahead, aheadBytes});
+         {a, panel, pairs, c, strideBytes, from, fromStride, ahead.start, ahead.stepBytes});
   };
-  emitTiles(f, (kind.name + ".cut").str(), kinds, rows, tileAt, begin);
+  emitTiles(f, (kind.name + ".cut").str(), kinds, rows, tileAt);
   f.finish();
 }
 

@@ -54,8 +54,7 @@ static Value emitTables(FunctionEmitter &f, StringRef name, ArrayRef<int64_t> fi
 }
 
 void emitTiles(FunctionEmitter &f, StringRef table, const TileKinds &kinds, Value rows,
-               llvm::function_ref<void(Value row, Value tile, int64_t kind)> tileAt,
-               llvm::function_ref<void(Value tiles)> begin) {
+               llvm::function_ref<void(Value row, int64_t kind)> tileAt) {
   const int64_t largest = kinds.rows.front();
   const SmallVector<int64_t> first = firstTiles(kinds);
   Value tables = emitTables(f, table, first);
@@ -64,22 +63,40 @@ void emitTiles(FunctionEmitter &f, StringRef table, const TileKinds &kinds, Valu
   wholeTiles = f.sub(wholeTiles, f.constant(1));
   Value whole = f.mul(wholeTiles, largest), left = f.sub(rows, whole);
   Value restTiles = f.load(f.i64(), f.offset(tables, f.add(left, int64_t(first.size())), 8));
-  begin(f.add(wholeTiles, restTiles));
-  f.loop(f.constant(0), wholeTiles, f.constant(1),
-         [&](Value tile) { tileAt(f.mul(tile, largest), tile, largest); });
-  f.fold(f.constant(0), restTiles, f.constant(1), {whole}, [&](Value index, ValueRange carried) {
-    Value row = carried[0], tile = f.add(wholeTiles, index);
+  f.loop(f.constant(0), whole, f.constant(largest), [&](Value row) { tileAt(row, largest); });
+  f.fold(f.constant(0), restTiles, f.constant(1), {whole}, [&](Value, ValueRange carried) {
+    Value row = carried[0];
     Value size = f.load(f.i64(), f.offset(tables, f.sub(rows, row), 8));
     std::function<void(size_t)> choose = [&](size_t kind) {
       if (kind + 1 == kinds.rows.size())
-        return tileAt(row, tile, kinds.rows[kind]);
+        return tileAt(row, kinds.rows[kind]);
       f.ifThen(
           f.lessThan(f.constant(kinds.rows[kind + 1]), size),
-          [&] { tileAt(row, tile, kinds.rows[kind]); }, [&] { choose(kind + 1); });
+          [&] { tileAt(row, kinds.rows[kind]); }, [&] { choose(kind + 1); });
     };
     choose(0);
     return SmallVector<Value>{f.add(row, size)};
   });
+}
+
+constexpr int64_t lineBytes = 64, fractionBits = 16;
+
+PanelAhead::PanelAhead(FunctionEmitter &f, Value panel, Value steps, int64_t stepBytes,
+                       int64_t distance, Value rows)
+    : f(f), next(f.offsetBytes(panel, f.constant(distance * stepBytes))), steps(steps),
+      perRow(f.ceilDiv(f.constant(stepBytes << fractionBits), f.max(f.constant(1), rows))) {}
+
+PanelAhead::Share PanelAhead::of(Value row, int64_t tileRows) const {
+  Value scale = f.constant(int64_t(1) << fractionBits);
+  Value before = f.div(f.mul(perRow, row), scale);
+  return {f.offsetBytes(next, f.mul(steps, before)),
+          f.div(f.add(f.mul(perRow, tileRows), (int64_t(1) << fractionBits) - 1), scale)};
+}
+
+void PanelAhead::emitFetch(FunctionEmitter &f, Value place, int64_t tileRows) {
+  // Read, level 2 (LLVM numbers its levels from 3 down), data.
+  for (int64_t line = 0; line < (tileRows < 3 ? 1 : 2); ++line)
+    LLVM::Prefetch::create(f.b, f.offsetBytes(place, f.constant(line * lineBytes)), 0, 2, 1);
 }
 
 } // namespace kiln::passes

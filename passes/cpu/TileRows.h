@@ -14,13 +14,34 @@ struct TileKinds {
   int64_t sumsInFlight;
 };
 
-/// Calls `tileAt(row, tile, kind)` for tiles of `kind` rows, from row 0 on: whole ones of the
+/// Calls `tileAt(row, kind)` for tiles of `kind` rows, from row 0 on: whole ones of the
 /// largest kind, then the fastest cut of what is left; no tile computes rows beyond the last.
 /// `tile`: the number of the tile. `table`: the name of the constants that say so, one for each
 /// TileKinds.
 void emitTiles(FunctionEmitter &f, llvm::StringRef table, const TileKinds &kinds, mlir::Value rows,
-               llvm::function_ref<void(mlir::Value row, mlir::Value tile, int64_t kind)> tileAt,
-               llvm::function_ref<void(mlir::Value tiles)> begin);
+               llvm::function_ref<void(mlir::Value row, int64_t kind)> tileAt);
+
+/// What tiles fetch of the panel behind the one that they multiply: each its share, as several that
+/// read one panel from the caches nearby hide from the processor that the next one is wanted.
+class PanelAhead {
+public:
+  /// `panel`: a pointer to the panel at hand, `steps` of `stepBytes`; those `distance` steps ahead
+  /// are fetched, which is the most that one call multiplies: then nothing is left out where calls
+  /// have different numbers of steps.
+  PanelAhead(FunctionEmitter &f, mlir::Value panel, mlir::Value steps, int64_t stepBytes,
+             int64_t distance, mlir::Value rows);
+  struct Share {
+    mlir::Value start, stepBytes; // what each step fetches with emitFetch
+  };
+  Share of(mlir::Value row, int64_t tileRows) const;
+  /// Fetches two lines: all of a step's share unless the tile is alone, and the processor sees well
+  /// what comes next; one for tiles of one and two rows, which wait for loads as it is.
+  static void emitFetch(FunctionEmitter &f, mlir::Value place, int64_t tileRows);
+
+private:
+  FunctionEmitter &f;
+  mlir::Value next, steps, perRow; // bytes of a step for each row, in 1 / 2^16
+};
 
 /// For each number of rows below twice the largest kind: the tile to begin with (of 0 rows: 0).
 llvm::SmallVector<int64_t> firstTiles(const TileKinds &kinds);
