@@ -1,5 +1,6 @@
 #include "passes/LowerModule.h"
 #include "passes/Passes.h"
+#include "passes/Pipelines.h"
 #include "passes/gpu/DeviceKernel.h"
 #include "passes/gpu/DeviceOps.h"
 #include "passes/gpu/GpuTarget.h"
@@ -48,9 +49,16 @@ struct LowerToGpuPass : impl::LowerToGpuPassBase<LowerToGpuPass> {
       getOperation().emitError("unknown chip \"") << chip << "\": expected " << gpuChips();
       return signalPassFailure();
     }
+    std::optional<Precision> wanted = precisionByName(precision.getValue());
+    if (!wanted) {
+      getOperation().emitError("unknown precision \"")
+          << precision << "\": expected highest, high or bf16";
+      return signalPassFailure();
+    }
     ModuleLowering lowering;
     lowering.module = getOperation();
     lowering.target = *target;
+    lowering.precision = *wanted;
     lowering.deviceModule = device::createModule(lowering.module, "kernels");
     Backend backend{"an accelerator", findDeviceEmitter, hasElementwise, emitCopy};
     if (failed(lowerModule(lowering, backend)))

@@ -435,7 +435,9 @@ def LowerToGpuPass : Pass<"kiln-lower-to-gpu", "::mlir::ModuleOp"> {
     llvm.call @neg(
     ```
   }];
-  let options = [Option<"chip", "chip", "std::string", "\"sm_80\"", "sm_80, sm_90 or sm_100">];
+  let options = [Option<"chip", "chip", "std::string", "\"sm_80\"", "sm_80, sm_90 or sm_100">,
+                 Option<"precision", "precision", "std::string", "\"highest\"",
+                        "of products of float32: highest, high or bf16">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect",
                            "::mlir::vector::VectorDialect", "::mlir::LLVM::LLVMDialect",
                            "::mlir::gpu::GPUDialect", "::mlir::NVVM::NVVMDialect"];

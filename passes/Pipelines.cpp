@@ -99,7 +99,8 @@ const std::vector<Phase> &gpuPhases() {
     assert(phases.back().name == "lower");
     phases.back().build = [](OpPassManager &pm, const PipelineOptions &options) {
       // Kernels to functions of the accelerator, memory planned, the entry written.
-      pm.addPass(createLowerToGpuPass({options.chip}));
+      pm.addPass(
+          createLowerToGpuPass({options.chip, std::string(precisionName(options.precision))}));
     };
     return phases;
   }();
@@ -119,6 +120,9 @@ void addPhases(OpPassManager &pm, const std::vector<Phase> &phases, const Pipeli
 struct GpuPipelineOptions : PassPipelineOptions<GpuPipelineOptions> {
   Option<std::string> chip{*this, "chip", llvm::cl::desc("sm_80, sm_90 or sm_100"),
                            llvm::cl::init("sm_80")};
+  Option<std::string> precision{*this, "precision",
+                                llvm::cl::desc("of products of float32: highest, high or bf16"),
+                                llvm::cl::init("highest")};
   ListOption<std::string> disable{*this, "disable", llvm::cl::desc("passes to leave out")};
 };
 
@@ -157,6 +161,10 @@ void registerPipelines(AfterPhase afterPhase) {
       [afterPhase](OpPassManager &pm, const GpuPipelineOptions &options) {
         PipelineOptions pipeline;
         pipeline.chip = options.chip;
+        if (auto precision = precisionByName(options.precision.getValue()))
+          pipeline.precision = *precision;
+        else // says so when it runs
+          pm.addPass(createLowerToGpuPass({options.chip, options.precision}));
         pipeline.disabledPasses.assign(options.disable.begin(), options.disable.end());
         addPhases(pm, gpuPhases(), pipeline, afterPhase);
       });

@@ -55,7 +55,7 @@ public:
   void emit() {
     checks = indexChecks(lowering, kernel.body());
     const int64_t depth = q.shape[-1].value(), columns = v.shape[-1].value();
-    AttentionTile tile(dtype, depth, columns);
+    AttentionTile tile({dtype, lowering.precision}, depth, columns);
     DeviceLaunch launch;
     launch.threads = AttentionTile::threads;
     launch.sharedBytes = tile.sharedBytes();

@@ -2,7 +2,6 @@
 
 #include "passes/cpu/VectorMath.h"
 #include "passes/gpu/DeviceOps.h"
-#include "passes/gpu/MultiplyStep.h"
 #include "passes/gpu/TensorOps.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -42,10 +41,10 @@ struct AttentionTile::Lane {
   Value group, inGroup; // row and pair of columns of a result's 8 x 8
 };
 
-AttentionTile::AttentionTile(DType dtype, int64_t depth, int64_t columns)
-    : dtype(dtype), paddedColumns(roundUp(columns, 16)),
-      depthBytes(roundUp(depth * static_cast<int64_t>(sizeBytes(dtype)), stepBytes)),
-      rowBytes(depthBytes + 16), valueRowBytes(paddedColumns * bytes() + 16) {}
+AttentionTile::AttentionTile(const DeviceProduct &product, int64_t depth, int64_t columns)
+    : product(product), paddedColumns(roundUp(columns, 16)),
+      depthBytes(roundUp(depth * bytes(), stepBytes)), rowBytes(depthBytes + 16),
+      valueRowBytes(paddedColumns * bytes() + 16) {}
 
 int64_t AttentionTile::sharedBytes() const {
   return std::max((queries + keys) * rowBytes + keys * valueRowBytes, queries * resultStride() * 4);
@@ -73,17 +72,22 @@ SmallVector<Value> AttentionTile::scores(FunctionEmitter &f, const Lane &at, Val
   Value kChunk = f.rem(f.div(at.lane, number(8)), number(2));
   Value kOffset = f.add(f.mul(kRow, rowBytes), f.mul(kChunk, chunkBytes));
   SmallVector<Value> sums(keyTiles() * 4, f.constantF32(0));
-  for (int64_t step = 0; step < depthBytes; step += stepBytes) {
-    SmallVector<SmallVector<Value>> qWords = {
-        device::loadMatrices(f, device::sharedOffset(f, q, f.add(qOffset, step)))};
-    SmallVector<SmallVector<Value>> kWords;
-    for (int64_t n = 0; n < keyTiles(); n += 2) {
-      Value offset = f.add(kOffset, n * 8 * rowBytes + step);
-      SmallVector<Value> words = device::loadMatrices(f, device::sharedOffset(f, k, offset));
-      kWords.push_back({words[0], words[1]});
-      kWords.push_back({words[2], words[3]});
+  // bfloat16 made of float32 takes two steps of it at once.
+  const int64_t atOnce = rounds() ? 2 : 1;
+  for (int64_t first = 0; first < depthBytes; first += atOnce * stepBytes) {
+    SmallVector<SmallVector<Value>> qWords(1), kWords(keyTiles());
+    for (int64_t step = first; step < std::min(depthBytes, first + atOnce * stepBytes);
+         step += stepBytes) {
+      llvm::append_range(qWords[0],
+                         device::loadMatrices(f, device::sharedOffset(f, q, f.add(qOffset, step))));
+      for (int64_t n = 0; n < keyTiles(); n += 2) {
+        Value offset = f.add(kOffset, n * 8 * rowBytes + step);
+        SmallVector<Value> words = device::loadMatrices(f, device::sharedOffset(f, k, offset));
+        kWords[n].append({words[0], words[1]});
+        kWords[n + 1].append({words[2], words[3]});
+      }
     }
-    emitMultiplyStep(f, dtype, qWords, kWords, sums);
+    emitMultiplySteps(f, product, qWords, kWords, sums);
   }
   return sums;
 }
@@ -92,31 +96,31 @@ void AttentionTile::addValues(FunctionEmitter &f, const Lane &at, ArrayRef<Value
                               MutableArrayRef<Value> sums) const {
   Type i32 = f.b.getI32Type();
   auto word = [&](Value value) { return LLVM::BitcastOp::create(f.b, i32, value).getResult(); };
-  if (dtype == DType::float32) {
+  if (product.dtype == DType::float32) {
     // Keys 2 i and 2 i + 1 of eight, which thread i of a row has, are what the instruction takes as
     // k = i and k = i + 4.
-    for (int64_t tile = 0; tile < keyTiles(); ++tile) {
-      ArrayRef<Value> four = weights.slice(tile * 4, 4);
-      SmallVector<SmallVector<Value>> a = {
-          {word(four[0]), word(four[2]), word(four[1]), word(four[3])}};
-      Value key = f.add(f.mul(at.inGroup, 2), tile * 8);
-      Value first = f.add(f.mul(key, valueRowBytes), f.mul(at.group, 4));
-      SmallVector<SmallVector<Value>> b;
-      for (int64_t n = 0; n < columnTiles(); ++n) {
-        auto element = [&](int64_t row) {
-          Value offset = f.add(first, row * valueRowBytes + n * 8 * 4);
-          return f.load(i32, device::sharedOffset(f, v, offset));
-        };
-        b.push_back({element(0), element(1)});
+    const int64_t atOnce = rounds() ? 2 : 1;
+    for (int64_t first = 0; first < keyTiles(); first += atOnce) {
+      SmallVector<SmallVector<Value>> a(1), b(columnTiles());
+      for (int64_t tile = first; tile < first + atOnce; ++tile) {
+        ArrayRef<Value> four = weights.slice(tile * 4, 4);
+        a[0].append({word(four[0]), word(four[2]), word(four[1]), word(four[3])});
+        Value key = f.add(f.mul(at.inGroup, 2), tile * 8);
+        Value place = f.add(f.mul(key, valueRowBytes), f.mul(at.group, 4));
+        for (int64_t n = 0; n < columnTiles(); ++n)
+          for (int64_t row : {0, 1}) {
+            Value offset = f.add(place, row * valueRowBytes + n * 8 * 4);
+            b[n].push_back(f.load(i32, device::sharedOffset(f, v, offset)));
+          }
       }
-      emitMultiplyStep(f, dtype, a, b, sums);
+      emitMultiplySteps(f, product, a, b, sums);
     }
     return;
   }
   // The results of two tiles of 8 keys are the operand of a step of 16.
   auto pair = [&](Value x, Value y) {
     auto two = VectorType::get({2}, f.f32());
-    Type half = dtype == DType::bfloat16 ? Type(f.b.getBF16Type()) : Type(f.b.getF16Type());
+    Type half = product.dtype == DType::bfloat16 ? Type(f.b.getBF16Type()) : Type(f.b.getF16Type());
     Value floats = vector::FromElementsOp::create(f.b, two, ValueRange{x, y});
     return word(arith::TruncFOp::create(f.b, VectorType::get({2}, half), floats));
   };
@@ -134,7 +138,7 @@ void AttentionTile::addValues(FunctionEmitter &f, const Lane &at, ArrayRef<Value
       b.push_back({words[0], words[1]});
       b.push_back({words[2], words[3]});
     }
-    emitMultiplyStep(f, dtype, a, b, sums);
+    emitMultiplySteps(f, product, a, b, sums);
   }
 }
 

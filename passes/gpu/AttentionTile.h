@@ -10,8 +10,8 @@ class AttentionTile {
 public:
   static constexpr int64_t queries = 64, keys = 64, threads = 128;
 
-  /// `depth` and `columns`: elements of a row of q and k, and of v. `dtype` of the products.
-  AttentionTile(DType dtype, int64_t depth, int64_t columns);
+  /// `depth` and `columns`: elements of a row of q and k, and of v.
+  AttentionTile(const DeviceProduct &product, int64_t depth, int64_t columns);
 
   /// Dynamic shared memory, bytes.
   int64_t sharedBytes() const;
@@ -37,11 +37,15 @@ private:
   void addValues(FunctionEmitter &f, const Lane &lane, mlir::ArrayRef<mlir::Value> weights,
                  mlir::Value v, mlir::MutableArrayRef<mlir::Value> sums) const;
 
-  int64_t bytes() const { return static_cast<int64_t>(sizeBytes(dtype)); }
+  int64_t bytes() const { return static_cast<int64_t>(sizeBytes(product.dtype)); }
+  /// Whether float32 is multiplied as bfloat16.
+  bool rounds() const {
+    return product.dtype == DType::float32 && product.precision == Precision::bf16;
+  }
   int64_t keyTiles() const { return keys / 8; }
   int64_t columnTiles() const { return paddedColumns / 8; }
 
-  DType dtype;
+  DeviceProduct product;
   int64_t paddedColumns;
   int64_t depthBytes;              // of a row of q or k, whole steps of 32
   int64_t rowBytes, valueRowBytes; // between rows in shared memory: 16 more, against bank conflicts

@@ -18,7 +18,7 @@ DeviceBody startDeviceBody(ModuleLowering &lowering, Kernel &kernel, StringRef s
   std::string name = kernel.name + suffix.str();
   FunctionEmitter f = FunctionEmitter::device(lowering, kernel.function.getLoc(), name, buffers,
                                               launch.extras, launch.lanes);
-  device::markKernel(f.function, launch.threads);
+  device::markKernel(f.function, launch.threads, launch.blocks);
   lowering.deviceFunctions.push_back({name, launch.threads, launch.sharedBytes,
                                       static_cast<int64_t>(f.function.getNumArguments())});
   return {std::move(f), static_cast<int64_t>(lowering.deviceFunctions.size()) - 1};

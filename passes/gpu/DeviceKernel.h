@@ -14,6 +14,7 @@ struct DeviceLaunch {
   int64_t sharedBytes = 0;              // dynamic
   llvm::SmallVector<mlir::Type> extras; // of the last parameters; empty: none
   int64_t lanes = 1;
+  int64_t blocks = 0; // see markKernel
 };
 
 /// Starts a device function of a kernel: buffers are the kernel's operands and results. Its number

@@ -32,11 +32,13 @@ Operation *createModule(ModuleOp module, StringRef name) {
   return gpu::GPUModuleOp::create(b, module.getLoc(), name);
 }
 
-void markKernel(LLVM::LLVMFuncOp function, int64_t threads) {
+void markKernel(LLVM::LLVMFuncOp function, int64_t threads, int64_t blocks) {
   Builder b(function.getContext());
   function->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(), b.getUnitAttr());
   function->setAttr(NVVM::NVVMDialect::getMaxntidAttrName(),
                     b.getDenseI32ArrayAttr({static_cast<int32_t>(threads)}));
+  if (blocks)
+    function->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(), b.getI32IntegerAttr(blocks));
 }
 
 Value threadId(FunctionEmitter &f) {

@@ -10,7 +10,9 @@ enum class Axis { x, y, z };
 /// An empty `gpu.module @name` at the end of the module.
 mlir::Operation *createModule(mlir::ModuleOp module, llvm::StringRef name);
 /// Makes a function of the module one that can be launched, with blocks of so many threads.
-void markKernel(mlir::LLVM::LLVMFuncOp function, int64_t threads);
+/// `blocks`, if not 0: the least number that a multiprocessor's registers must be enough for; else
+/// ptxas looks for a number by itself, and stores registers for it where that is hardly one more.
+void markKernel(mlir::LLVM::LLVMFuncOp function, int64_t threads, int64_t blocks = 0);
 
 /// Of this thread within its block, at most `threads`; of its block.
 mlir::Value threadId(FunctionEmitter &f);

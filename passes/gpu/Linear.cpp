@@ -120,12 +120,13 @@ private:
 
   TileFunction emitTiles(ArrayRef<LinearForm::Group> groups, const TileShape &shape,
                          const std::string &suffix) {
-    ProductTile tile(operands.dtype, shape);
+    ProductTile tile({operands.dtype, lowering.precision}, shape);
     const int64_t products = groups[0].weights.size();
     // One product's tile takes the place of the stages that it is made of.
     const int64_t resultsAt = products == 1 ? 0 : tile.stageBytes();
     DeviceLaunch launch;
     launch.threads = shape.threads();
+    launch.blocks = shape.blocks();
     launch.sharedBytes = std::max(tile.stageBytes(), resultsAt + products * tile.resultBytes());
     launch.extras = {IntegerType::get(lowering.module.getContext(), 64)};
     launch.lanes = 4;

@@ -28,9 +28,10 @@ public:
 
   void emit() {
     checks = indexChecks(lowering, kernel.body());
-    ProductTile tile(dtype, shape);
+    ProductTile tile({dtype, lowering.precision}, shape);
     DeviceLaunch launch;
     launch.threads = shape.threads();
+    launch.blocks = shape.blocks();
     launch.sharedBytes = std::max(tile.stageBytes(), tile.resultBytes());
     launch.lanes = columns / Dim(4) * Dim(4) == columns ? 4 : 1;
     launch.extras = {IntegerType::get(lowering.module.getContext(), 64)};

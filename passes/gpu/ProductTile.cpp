@@ -1,83 +1,134 @@
 #include "passes/gpu/ProductTile.h"
 
 #include "passes/gpu/DeviceOps.h"
-#include "passes/gpu/MultiplyStep.h"
 #include "passes/gpu/TensorOps.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 using namespace mlir;
 
 namespace kiln::passes {
-SmallVector<Value> ProductTile::emit(FunctionEmitter &f, Value thread, Value shared,
-                                     const TileOperand &a, const TileOperand &b,
-                                     Value depth) const {
-  auto number = [&](int64_t value) { return f.constant(value); };
-  const int64_t bytes = sizeBytes(dtype), stageRows = shape.rows + shape.columns;
-  const int64_t rowsAtOnce = shape.threads() / chunks;
-  // The chunks that this thread copies: always the same one of a row, of some rows.
-  Value chunk = f.rem(thread, number(chunks)), firstRow = f.div(thread, number(chunks));
+namespace {
+Value number32(FunctionEmitter &f, int32_t value) {
+  return arith::ConstantIntOp::create(f.b, value, 32);
+}
+} // namespace
+
+struct ProductTile::Places {
   struct Source {
     const TileOperand *operand;
     Value offset; // of the chunk within a stage, bytes
     SmallVector<Value> prepared;
   };
+  Value shared;
+  Value chunk; // of a row, that this thread copies
   SmallVector<Source> sources;
+  Value a, b; // bytes within a stage
+};
+
+SmallVector<Value> ProductTile::emit(FunctionEmitter &f, Value thread, Value shared,
+                                     const TileOperand &a, const TileOperand &b,
+                                     Value depth) const {
+  auto number = [&](int64_t value) { return f.constant(value); };
+  const int64_t rowsAtOnce = shape.threads() / chunks;
+  Places places;
+  places.shared = shared;
+  // The chunks that this thread copies: always the same one of a row, of some rows.
+  places.chunk = f.rem(thread, number(chunks));
+  Value firstRow = f.div(thread, number(chunks));
   auto addSources = [&](const TileOperand &operand, int64_t rows, int64_t base) {
     for (int64_t i = 0; i < rows / rowsAtOnce; ++i) {
       Value row = f.add(firstRow, i * rowsAtOnce);
-      Value offset = f.add(f.mul(f.add(row, base), rowBytes), f.mul(chunk, chunkBytes));
-      sources.push_back({&operand, offset, operand.prepare(row)});
+      Value offset = f.add(f.mul(f.add(row, base), rowBytes), f.mul(places.chunk, chunkBytes));
+      places.sources.push_back({&operand, offset, operand.prepare(row)});
     }
   };
   addSources(a, shape.rows, 0);
   addSources(b, shape.columns, shape.rows);
-  auto copyStage = [&](Value step) {
-    Value stage =
-        device::sharedOffset(f, shared, f.mul(f.rem(step, number(stages)), stageRows * rowBytes));
-    Value column = f.mul(f.add(f.mul(step, chunks), chunk), chunkBytes / bytes);
-    for (const Source &source : sources)
-      source.operand->load(source.prepared, column, device::sharedOffset(f, stage, source.offset));
-    device::commitCopies(f);
-  };
 
   // Where this thread's registers come from: see loadMatrices.
   Value lane = f.rem(thread, number(32)), warp = f.div(thread, number(32));
   Value warpRow = f.div(warp, number(shape.warpColumns)),
         warpColumn = f.rem(warp, number(shape.warpColumns));
   Value aRow = f.add(f.mul(warpRow, tilesM() * 16), f.rem(lane, number(16)));
-  Value aOffset = f.add(f.mul(aRow, rowBytes), f.mul(f.div(lane, number(16)), chunkBytes));
+  places.a = f.add(f.mul(aRow, rowBytes), f.mul(f.div(lane, number(16)), chunkBytes));
   Value bRow = f.add(f.mul(f.div(lane, number(16)), 8), f.rem(lane, number(8)));
   bRow = f.add(f.add(f.mul(warpColumn, tilesN() * 8), bRow), shape.rows);
   Value bChunk = f.rem(f.div(lane, number(8)), number(2));
-  Value bOffset = f.add(f.mul(bRow, rowBytes), f.mul(bChunk, chunkBytes));
+  places.b = f.add(f.mul(bRow, rowBytes), f.mul(bChunk, chunkBytes));
+
+  if (!product.inParts())
+    return multiply(f, places, depth, Operands::anything);
+
+  // Infinities and NaN are not looked for before they show: then all is multiplied once more.
+  SmallVector<Value> sums = multiply(f, places, depth, Operands::finite);
+  Value flag = device::sharedArray(f, "product_has_nan", 4);
+  f.ifThen(f.equal(thread, number(0)), [&] { f.store(number32(f, 0), flag); });
+  device::barrier(f);
+  Value isNan;
+  for (Value sum : sums) {
+    Value one = arith::CmpFOp::create(f.b, arith::CmpFPredicate::UNO, sum, sum);
+    isNan = isNan ? Value(arith::OrIOp::create(f.b, isNan, one)) : one;
+  }
+  f.ifThen(isNan, [&] { f.store(number32(f, 1), flag); });
+  device::barrier(f);
+  Value again = arith::CmpIOp::create(f.b, arith::CmpIPredicate::ne, f.load(f.b.getI32Type(), flag),
+                                      number32(f, 0));
+  auto branch = scf::IfOp::create(f.b, ValueRange(sums).getTypes(), again, /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(f.b);
+  f.b.setInsertionPointToStart(&branch.getThenRegion().front());
+  scf::YieldOp::create(f.b, multiply(f, places, depth, Operands::anything));
+  f.b.setInsertionPointToStart(&branch.getElseRegion().front());
+  scf::YieldOp::create(f.b, sums);
+  return SmallVector<Value>(branch.getResults());
+}
+
+SmallVector<Value> ProductTile::multiply(FunctionEmitter &f, const Places &places, Value depth,
+                                         Operands operands) const {
+  auto number = [&](int64_t value) { return f.constant(value); };
+  const int64_t stageBytes = (shape.rows + shape.columns) * rowBytes;
+  auto stageOf = [&](Value step) {
+    return device::sharedOffset(f, places.shared, f.mul(f.rem(step, number(stages)), stageBytes));
+  };
+  auto copyStage = [&](Value step) {
+    Value stage = stageOf(step);
+    Value column = f.mul(f.add(f.mul(step, chunks), places.chunk), chunkElements());
+    for (const Places::Source &source : places.sources)
+      source.operand->load(source.prepared, column, device::sharedOffset(f, stage, source.offset));
+    device::commitCopies(f);
+  };
 
   for (int64_t step = 0; step < stages - 1; ++step)
     copyStage(number(step));
-  Value steps = f.ceilDiv(depth, number(chunks * chunkBytes / bytes));
+  Value steps = f.ceilDiv(depth, number(chunks * chunkElements()));
   SmallVector<Value> zeros(tilesM() * tilesN() * 4, f.constantF32(0));
   auto sums = f.fold(number(0), steps, number(1), zeros, [&](Value step, ValueRange carried) {
     device::waitForCopies(f, stages - 2);
     device::barrier(f); // the stage is there, and all have read the one that is written next
     copyStage(f.add(step, stages - 1));
-    Value stage =
-        device::sharedOffset(f, shared, f.mul(f.rem(step, number(stages)), stageRows * rowBytes));
+    Value stage = stageOf(step);
     SmallVector<Value> next(carried);
-    for (int64_t half = 0; half < chunks / 2; ++half) {
-      auto load = [&](Value offset, int64_t row) {
+    // bfloat16 made of float32 takes two steps of it at once.
+    const int64_t atOnce =
+        product.dtype == DType::float32 && product.precision == Precision::bf16 ? 2 : 1;
+    for (int64_t first = 0; first < chunks / 2; first += atOnce) {
+      SmallVector<SmallVector<Value>> aWords(tilesM()), bWords(tilesN());
+      auto load = [&](Value offset, int64_t row, int64_t half) {
         Value at = f.add(offset, row * rowBytes + half * 2 * chunkBytes);
         return device::loadMatrices(f, device::sharedOffset(f, stage, at));
       };
-      SmallVector<SmallVector<Value>> aWords, bWords;
       for (int64_t m = 0; m < tilesM(); ++m)
-        aWords.push_back(load(aOffset, m * 16));
-      for (int64_t n = 0; n < tilesN(); n += 2) {
-        SmallVector<Value> words = load(bOffset, n * 8);
-        bWords.push_back({words[0], words[1]});
-        bWords.push_back({words[2], words[3]});
-      }
-      emitMultiplyStep(f, dtype, aWords, bWords, next);
+        for (int64_t half = first; half < first + atOnce; ++half)
+          llvm::append_range(aWords[m], load(places.a, m * 16, half));
+      for (int64_t n = 0; n < tilesN(); n += 2)
+        for (int64_t half = first; half < first + atOnce; ++half) {
+          SmallVector<Value> words = load(places.b, n * 8, half);
+          bWords[n].append({words[0], words[1]});
+          bWords[n + 1].append({words[2], words[3]});
+        }
+      emitMultiplySteps(f, product, aWords, bWords, next, operands);
     }
     return next;
   });

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "passes/cpu/ElementEmitter.h"
+#include "passes/gpu/MultiplyStep.h"
 
 #include <functional>
 
@@ -11,6 +12,9 @@ namespace kiln::passes {
 struct TileShape {
   int64_t rows, columns, warpRows, warpColumns;
   int64_t threads() const { return warpRows * warpColumns * 32; }
+  /// Blocks whose registers must fit on a multiprocessor (DeviceLaunch): of small ones three, with
+  /// up to 168 of a thread.
+  int64_t blocks() const { return threads() < 256 ? 3 : 0; }
 };
 
 /// One operand of a product as the tile reads it: rows of k, in chunks of 16 bytes.
@@ -26,11 +30,11 @@ struct TileOperand {
 /// stages that are copied while earlier ones are multiplied (MultiplyStep.h).
 class ProductTile {
 public:
-  /// `dtype`: float32, float16 or bfloat16, in memory and for the product.
-  ProductTile(DType dtype, const TileShape &shape) : dtype(dtype), shape(shape) {}
+  ProductTile(const DeviceProduct &product, const TileShape &shape)
+      : product(product), shape(shape) {}
 
   /// Elements of a chunk.
-  int64_t chunkElements() const { return chunkBytes / sizeBytes(dtype); }
+  int64_t chunkElements() const { return chunkBytes / sizeBytes(product.dtype); }
   /// Dynamic shared memory of the stages, and of a tile of results as `store` lays it out.
   int64_t stageBytes() const { return stages * (shape.rows + shape.columns) * rowBytes; }
   int64_t resultBytes() const { return shape.rows * resultStride() * 4; }
@@ -56,7 +60,12 @@ private:
   int64_t tilesM() const { return shape.rows / shape.warpRows / 16; }
   int64_t tilesN() const { return shape.columns / shape.warpColumns / 8; }
 
-  DType dtype;
+  /// Where this thread copies from and to, and where it reads.
+  struct Places;
+  llvm::SmallVector<mlir::Value> multiply(FunctionEmitter &f, const Places &places,
+                                          mlir::Value depth, Operands operands) const;
+
+  DeviceProduct product;
   TileShape shape;
 };
 

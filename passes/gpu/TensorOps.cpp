@@ -65,6 +65,11 @@ SmallVector<Value> loadMatrices(FunctionEmitter &f, Value address, bool transpos
   return fieldsOf(f, loaded, 4);
 }
 
+Value roundToTf32(FunctionEmitter &f, Value number) {
+  return NVVM::ConvertFloatToTF32Op::create(f.b, f.b.getI32Type(), number,
+                                            NVVM::FPRoundingMode::RNA);
+}
+
 SmallVector<Value> multiply(FunctionEmitter &f, MultiplyType type, ValueRange a, ValueRange b,
                             ValueRange c) {
   NVVM::MMATypes operands = type == MultiplyType::bfloat16  ? NVVM::MMATypes::bf16

@@ -28,6 +28,9 @@ llvm::SmallVector<mlir::Value> loadMatrices(FunctionEmitter &f, mlir::Value addr
 /// bits count (tf32).
 enum class MultiplyType : uint8_t { bfloat16, float16, tf32 };
 
+/// A float32 rounded to tf32, ties away from zero: an i32.
+mlir::Value roundToTf32(FunctionEmitter &f, mlir::Value number);
+
 /// c + a * b for a warp: a [16, k] in 4 registers (i32) of each thread, b [k, 8] in 2, c [16, 8] in
 /// 4 f32; k makes 32 bytes. In PTX mma.sync.m16n8k16 or .m16n8k8.
 llvm::SmallVector<mlir::Value> multiply(FunctionEmitter &f, MultiplyType type, mlir::ValueRange a,

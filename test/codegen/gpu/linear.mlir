@@ -32,6 +32,22 @@
 // CHECK-LABEL: .visible .entry linear_add_layer_norm_norm(
 // CHECK: shfl.sync.bfly.b32
 // CHECK: ret;
+
+// With less precision float32 is rounded on its way to the registers' use, and multiplied once.
+// RUN: kiln-opt %s --kiln-gpu-pipeline="chip=sm_80 precision=high" --kiln-to-ptx -o /dev/null | FileCheck %s --check-prefix=HIGH
+// RUN: kiln-opt %s --kiln-gpu-pipeline="chip=sm_80 precision=bf16" --kiln-to-ptx -o /dev/null | FileCheck %s --check-prefix=BF16
+// HIGH-LABEL: .visible .entry gather_linear_64(
+// HIGH: cvt.rna.tf32.f32
+// HIGH: mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32
+// HIGH: ret;
+// BF16-LABEL: .visible .entry gather_linear_64(
+// BF16-NOT: tf32
+// BF16: cvt.rn.bf16x2.f32
+// BF16: mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32
+// BF16-NOT: tf32
+// BF16: ret;
+// RUN: not kiln-opt %s --kiln-gpu-pipeline="precision=low" -o /dev/null 2>&1 | FileCheck %s --check-prefix=WRONG
+// WRONG: unknown precision "low": expected highest, high or bf16
 !x = tensor<?x768xbf16, #kiln.dims<n, 768>>
 !h = tensor<?x3072xbf16, #kiln.dims<n, 3072>>
 !i = tensor<?xi64, #kiln.dims<n>>

@@ -3,21 +3,23 @@ registers and the shared memory that ptxas counts for sm_90 with a table; no ker
 
     assemble.py KILN_OPT PTXAS FOLDER TABLE TEMPORARY [--write]
 
-A line of the table: test, kernel, most registers, static shared memory in bytes. Registers may be fewer
+Tests with products are assembled with each precision of float32. A line of the table: test (linear.high: with
+another precision than the highest), kernel, most registers, static shared memory in bytes. Registers may be fewer
 than it says, as other versions of ptxas differ by some.
 """
 
+import itertools
 import pathlib
 import re
 import subprocess
 import sys
 
 
-def assemble(kilnOpt, ptxas, source, chip, folder):
+def assemble(kilnOpt, ptxas, source, chip, precision, folder):
     """What ptxas says of each kernel: {name: (registers, shared bytes, spilled bytes)}."""
-    ptx = folder / (source.stem + "." + chip + ".ptx")
+    ptx = folder / f"{source.stem}.{precision}.{chip}.ptx"
     with open(ptx, "w") as out:
-        subprocess.run([kilnOpt, source, f"--kiln-gpu-pipeline=chip={chip}", "--kiln-to-ptx", "-o",
+        subprocess.run([kilnOpt, source, f"--kiln-gpu-pipeline=chip={chip} precision={precision}", "--kiln-to-ptx", "-o",
                         "/dev/null"], stdout=out, check=True)
     run = subprocess.run([ptxas, "-v", "-arch=" + chip, ptx, "-o", ptx.with_suffix(".cubin")],
                          stderr=subprocess.STDOUT, stdout=subprocess.PIPE, text=True)
@@ -45,23 +47,27 @@ def main():
             if line and not line.startswith("#"):
                 test, kernel, registers, shared = line.split()
                 known[test, kernel] = int(registers), int(shared)
+    cases = []
     for source in sorted(pathlib.Path(folder).glob("*.mlir")):
-        for chip in ["sm_80", "sm_90", "sm_100"]:
-            kernels = assemble(kilnOpt, ptxas, source, chip, temporary)
-            if not kernels:
-                failures.append(f"{source.name} for {chip}: no kernels")
-            for name, (registers, shared, spilled) in kernels.items():
-                if spilled:
-                    failures.append(f"{source.name}: {name} for {chip} spills {spilled} bytes")
-                if chip != "sm_90":
-                    continue
-                lines.append(f"{source.stem} {name} {registers} {shared}")
-                if write:
-                    continue
-                most, sharedThere = known.pop((source.stem, name), (0, 0))
-                if registers > most or shared != sharedThere:
-                    failures.append(f"{source.name}: {name} uses {registers} registers and {shared} bytes of "
-                                    f"shared memory, in the table {most} and {sharedThere}")
+        cases.append((source, source.stem, "highest"))
+        if re.search(r"kiln\.(linear|matmul|attention)", source.read_text()):
+            cases += [(source, f"{source.stem}.{precision}", precision) for precision in ["high", "bf16"]]
+    for (source, test, precision), chip in itertools.product(cases, ["sm_80", "sm_90", "sm_100"]):
+        kernels = assemble(kilnOpt, ptxas, source, chip, precision, temporary)
+        if not kernels:
+            failures.append(f"{test} for {chip}: no kernels")
+        for name, (registers, shared, spilled) in kernels.items():
+            if spilled:
+                failures.append(f"{test}: {name} for {chip} spills {spilled} bytes")
+            if chip != "sm_90":
+                continue
+            lines.append(f"{test} {name} {registers} {shared}")
+            if write:
+                continue
+            most, sharedThere = known.pop((test, name), (0, 0))
+            if registers > most or shared != sharedThere:
+                failures.append(f"{test}: {name} uses {registers} registers and {shared} bytes of "
+                                f"shared memory, in the table {most} and {sharedThere}")
     failures += [f"{test}: there is no kernel {kernel}" for test, kernel in known]
     if write:
         pathlib.Path(table).write_text(
