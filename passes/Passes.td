@@ -108,6 +108,44 @@ def FuseAttentionPass : Pass<"kiln-fuse-attention", "::mlir::ModuleOp"> {
   let dependentDialects = ["::kiln::ir::KilnDialect"];
 }
 
+def UnfuseAttentionPass : Pass<"kiln-unfuse-attention", "::mlir::ModuleOp"> {
+  let summary = "attentions whose rows are wider than a kernel holds to products and softmaxes";
+  let description = [{
+    `kiln.attention` whose rows of q and k, or of v, are wider than the options say, or of a symbolic
+    width, becomes the products and the softmax that it stands for: scores are then stored. All of
+    that is computed in float32 and rounded once.
+
+    Example, with `most-depth=2 most-columns=2`:
+
+    ```mlir
+    !h = tensor<1x8x4xf32>
+    func.func @main(%q: !h, %k: !h, %v: !h) -> !h {
+      %0 = kiln.attention %q, %k, %v scale 0.5 : (!h, !h, !h) -> !h
+      return %0 : !h
+    }
+    ```
+
+    becomes
+
+    ```mlir
+    !h = tensor<1x8x4xf32>
+    !s = tensor<1x8x8xf32>
+    func.func @main(%q: !h, %k: !h, %v: !h) -> !h {
+      %scale = kiln.constant dense<0.5> : tensor<f32>
+      %kt = kiln.permute %k [0, 2, 1] : !h -> tensor<1x4x8xf32>
+      %0 = kiln.matmul %q, %kt : (!h, tensor<1x4x8xf32>) -> !s
+      %1 = kiln.mul %0, %scale : (!s, tensor<f32>) -> !s
+      %2 = kiln.softmax %1 axis 2 : !s
+      %3 = kiln.matmul %2, %v : (!s, !h) -> !h
+      return %3 : !h
+    }
+    ```
+  }];
+  let options = [Option<"mostDepth", "most-depth", "int64_t", "0", "widest rows of q and k">,
+                 Option<"mostColumns", "most-columns", "int64_t", "0", "widest rows of v">];
+  let dependentDialects = ["::kiln::ir::KilnDialect"];
+}
+
 def FuseLinearPass : Pass<"kiln-fuse-linear", "::mlir::ModuleOp"> {
   let summary = "products with a weight, and the bias behind them, to linear";
   let description = [{

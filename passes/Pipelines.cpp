@@ -1,6 +1,7 @@
 #include "passes/Pipelines.h"
 
 #include "passes/Passes.h"
+#include "passes/gpu/GpuTarget.h"
 
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Transforms/Passes.h"
@@ -63,6 +64,9 @@ const std::vector<Phase> &cpuPhases() {
          };
          // Before products become linears, which attention's are not.
          add("kiln-fuse-attention", createFuseAttentionPass());
+         // What no kernel of an accelerator holds: products again.
+         if (!options.chip.empty())
+           pm.addPass(createUnfuseAttentionPass({mostAttentionDepth, mostAttentionColumns}));
          // Layers share a mask: what that made of it is needed once.
          pm.addPass(createCSEPass());
          // Products with weights get a kernel that reads them packed.

@@ -5,6 +5,7 @@
 #include "passes/cpu/KernelForms.h"
 #include "passes/gpu/AttentionTile.h"
 #include "passes/gpu/DeviceOps.h"
+#include "passes/gpu/GpuTarget.h"
 #include "passes/gpu/RowAnchor.h"
 #include "passes/gpu/TensorOps.h"
 #include "passes/gpu/TileOperands.h"
@@ -15,10 +16,6 @@ using namespace mlir;
 
 namespace kiln::passes {
 namespace {
-
-/// Widest rows of q and k, and of v, elements: more would not fit into registers (columns / 2 for
-/// the sums of a thread).
-constexpr int64_t mostDepth = 256, mostColumns = 128;
 
 class AttentionKernel {
 public:
@@ -44,11 +41,11 @@ public:
     if (q.dtype == DType::float64 || k.dtype == DType::float64 || v.dtype == DType::float64)
       return op.emitOpError("of float64 has no lowering for an accelerator");
     const Dim &depth = q.shape[-1], &columns = v.shape[-1];
-    if (!depth.isStatic() || !columns.isStatic() || depth.value() > mostDepth ||
-        columns.value() > mostColumns)
+    if (!depth.isStatic() || !columns.isStatic() || depth.value() > mostAttentionDepth ||
+        columns.value() > mostAttentionColumns)
       return op.emitOpError("has no lowering for an accelerator with rows of ")
              << depth.str() << " (q and k) and " << columns.str() << " (v) elements: at most "
-             << mostDepth << " and " << mostColumns;
+             << mostAttentionDepth << " and " << mostAttentionColumns;
     return success();
   }
 

@@ -85,6 +85,17 @@ TEST_F(OperationsTest, attentionOfGroupedHeadsOfAnOddSize) {
   compare({q, k, v}, floatTolerance, [](auto &x) { return attention(x[0], x[1], x[2], {}, 0.3); });
 }
 
+// Wider than the registers of a block hold: products and a softmax.
+TEST_F(OperationsTest, attentionOfWideRows) {
+  for (auto [dtype, tolerance] : precisions) {
+    SCOPED_TRACE(shortName(dtype));
+    Tensor q = draw({1, 4, 3, 260}, dtype), k = draw({1, 2, 5, 260}, dtype),
+           v = draw({1, 2, 5, 130}, dtype), mask = draw({3, 5}) > 0.25;
+    compare({q, k, v}, tolerance, [](auto &x) { return attention(x[0], x[1], x[2]); });
+    compare({q, k, v, mask}, tolerance, [](auto &x) { return attention(x[0], x[1], x[2], x[3]); });
+  }
+}
+
 TEST_F(OperationsTest, attentionOfMaskedRows) {
   const int64_t size = 66; // of keys more than a block takes at once
   Tensor q = draw({1, 2, size, 8}), k = draw({1, 2, size, 8}), v = draw({1, 2, size, 8});
