@@ -113,9 +113,9 @@ def UnfuseAttentionPass : Pass<"kiln-unfuse-attention", "::mlir::ModuleOp"> {
   let description = [{
     `kiln.attention` whose rows of q and k, or of v, are wider than the options say, or of a symbolic
     width, becomes the products and the softmax that it stands for: scores are then stored. All of
-    that is computed in float32 and rounded once.
+    that is computed in float32 and rounded once. Without options all are too wide.
 
-    Example, with `most-depth=2 most-columns=2`:
+    Example:
 
     ```mlir
     !h = tensor<1x8x4xf32>
