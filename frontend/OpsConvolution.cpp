@@ -130,6 +130,8 @@ struct Convolution {
   }
 
   Tensor run() {
+    if (joinsChannels()) // before it is padded: rows of few elements are slow to copy
+      joinChannels();
     x = detail::padded(call, x, 1, axes, x.dtype() == DType::boolean ? Scalar(false) : Scalar(0));
     if (groups != 1 && filter.shape()[-2] == Dim(1))
       return depthwise();
@@ -140,6 +142,23 @@ struct Convolution {
     return bias ? call.binary("add", result, *bias) : result;
   }
 
+  /// Whether windows along the last axis are copied with their channels, as one run of elements.
+  bool joinsChannels() const {
+    const SlidingAxis &last = axes.back();
+    int64_t channels = filter.shape()[-2].value();
+    return groups == 1 && last.dilation == 1 && last.size > 1 && channels > 0 &&
+           channels % widestVector != 0;
+  }
+
+  /// x as [N, D..., D * C], with windows to match.
+  void joinChannels() {
+    int64_t channels = filter.shape()[-2].value();
+    x = detail::joinedAxes(call, x, rank(), 2);
+    for (int64_t SlidingAxis::*count :
+         {&SlidingAxis::size, &SlidingAxis::stride, &SlidingAxis::before, &SlidingAxis::after})
+      axes.back().*count *= channels;
+  }
+
   /// [N, O..., K] @ [K, F].
   Tensor dense() {
     Tensor matrix = detail::joinedAxes(call, filter, 0, rank() + 1);
@@ -148,19 +167,9 @@ struct Convolution {
     });
     if (isPointwise)
       return call.record("matmul", {x, matrix});
-    int64_t channels = filter.shape()[-2].value();
-    std::vector<SlidingAxis> sliding = axes;
-    Tensor source = x;
-    int64_t joined = rank() + 1; // sizes of windows and channels
-    if (SlidingAxis &last = sliding.back();
-        last.dilation == 1 && last.size > 1 && channels % widestVector != 0 && channels > 0) {
-      source = detail::joinedAxes(call, x, rank(), 2);
-      last.size *= channels;
-      last.stride *= channels;
-      --joined;
-    }
-    Tensor patches = detail::slide(call, source, 1, sliding);
-    return call.record("matmul", {detail::joinedAxes(call, patches, rank() + 1, joined), matrix});
+    Tensor patches = detail::slide(call, x, 1, axes);
+    int64_t sizes = patches.rank() - rank() - 1; // of windows and channels
+    return call.record("matmul", {detail::joinedAxes(call, patches, rank() + 1, sizes), matrix});
   }
 
   /// One filter for each channel: a sum over the window. 16-bit floats are summed in float32.
