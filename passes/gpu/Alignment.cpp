@@ -58,6 +58,8 @@ unsigned knownAlignment(Value pointer) {
     return bufferAlignment;
   if (auto cast = pointer.getDefiningOp<LLVM::AddrSpaceCastOp>())
     return knownAlignment(cast.getArg());
+  if (auto choice = pointer.getDefiningOp<arith::SelectOp>())
+    return std::min(knownAlignment(choice.getTrueValue()), knownAlignment(choice.getFalseValue()));
   if (auto element = pointer.getDefiningOp<LLVM::GEPOp>()) {
     unsigned bytes = std::max(1u, element.getElemType().getIntOrFloatBitWidth() / 8);
     if (element.getDynamicIndices().size() != 1)

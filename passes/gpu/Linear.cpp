@@ -1,16 +1,19 @@
 /// The kernel of `kiln.linear` on an accelerator: see KernelForms.h for what it may hold.
 ///
 /// A block makes a tile of one result, or of those that are needed together: the product
-/// (ProductTile.h), then everything elementwise behind it, on the tile in shared memory. Rows of x
+/// (ProductTile.h, of few rows ThinTile.h), then everything elementwise behind it, on the tile in
+/// shared memory (LinearTiles.h). Where there are few tiles their k is cut in parts, whose sums
+/// go to memory, where another function adds them up and does the rest. Rows of x
 /// that lie in memory, also such as a gather picks, are copied straight into the product; others
 /// are computed on the way there. A layer_norm behind it is a function of its own, on the rows just
 /// written. Weights lie as [N, K].
 #include "ir/KilnDialect.h"
 #include "passes/cpu/KernelForms.h"
 #include "passes/gpu/DeviceOps.h"
-#include "passes/gpu/LinearOperands.h"
+#include "passes/gpu/LinearTiles.h"
 #include "passes/gpu/RowAnchor.h"
 #include "passes/gpu/TensorOps.h"
+#include "passes/gpu/ThinTile.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
@@ -25,38 +28,31 @@ constexpr TileShape largeTile{128, 128, 2, 4}, smallTile{64, 64, 2, 2};
 /// (A100: 108, H100: 132).
 constexpr int64_t leastLargeTiles = 96;
 
-/// One function that makes tiles, and how many there are along the columns of all its results.
-struct TileFunction {
-  int64_t number, columnTiles;
-};
+/// Rows that a thin product takes (ThinTile.h): from 9 on tensor cores do less work in vain. Of
+/// those as many at once as registers and the cache of a multiprocessor are good for; others read
+/// the weights again, at the same time, so that they come from memory once.
+constexpr int64_t mostThinRows = 8, thinRowsAtOnce = 4;
+/// Small tiles are cut along k where they are fewer than this: two blocks for each multiprocessor
+/// of a large device.
+constexpr int64_t splitBlocks = 264;
+/// Stages of a tile (ProductTile.h) that a part of k has at least, so that copies run ahead of it.
+constexpr int64_t leastStages = 8;
 
 class LinearKernel {
 public:
   LinearKernel(ModuleLowering &lowering, Kernel &kernel, LinearForm form)
       : lowering(lowering), kernel(kernel), form(std::move(form)),
-        linear(cast<ir::LinearOp>(kernel.anchor)), operands(kernel, linear) {
+        linear(cast<ir::LinearOp>(kernel.anchor)), operands(kernel, linear),
+        tiles(kernel, linear, operands) {
     checks = indexChecks(lowering, kernel.body());
   }
 
   void emit() {
     operands.packWeights();
-    struct Launch {
-      TileFunction small;
-      std::optional<TileFunction> large;
-    };
-    SmallVector<Launch> launches;
-    for (ArrayRef<LinearForm::Group> groups : together()) {
-      std::string number = launches.empty() ? "" : "_" + std::to_string(launches.size());
-      Launch launch{emitTiles(groups, smallTile, "_64" + number), std::nullopt};
-      // Tiles of several products would not fit into shared memory.
-      bool isWide = llvm::any_of(groups, [&](const LinearForm::Group &group) {
-        return columnsOf(group) >= largeTile.columns;
-      });
-      bool isTall = !operands.rows.isStatic() || operands.rows.value() > smallTile.rows;
-      if (groups[0].weights.size() == 1 && isWide && isTall)
-        launch.large = emitTiles(groups, largeTile, "_128" + number);
-      launches.push_back(launch);
-    }
+    SmallVector<Product> products;
+    for (Groups groups : together())
+      products.push_back(
+          emitProduct(groups, products.empty() ? "" : "_" + std::to_string(products.size())));
     std::optional<RowFunction> norm;
     if (form.norm) {
       RowAnchor anchor(kernel, form.norm);
@@ -68,27 +64,13 @@ public:
     }
 
     FunctionEmitter f = FunctionEmitter::launcher(lowering, linear.getLoc(), kernel.name);
-    Value rows = f.dimValue(operands.rows), one = f.constant(1);
+    Value rows = f.dimValue(operands.rows);
     if (Value nothing = emitReadsNothing(f, checks))
       rows = arith::SelectOp::create(f.b, nothing, f.constant(0), rows);
     else
       f.returnIf(f.equal(rows, f.constant(0)), /*status=*/0);
-    auto tiles = [&](const TileFunction &function, const TileShape &shape) {
-      Value tall = f.max(f.ceilDiv(rows, f.constant(shape.rows)), one);
-      return f.mul(tall, function.columnTiles);
-    };
-    for (const Launch &launch : launches) {
-      auto runSmall = [&] {
-        emitLaunch(f, kernel, launch.small.number, tiles(launch.small, smallTile), {}, {}, rows);
-      };
-      if (!launch.large) {
-        runSmall();
-        continue;
-      }
-      Value large = tiles(*launch.large, largeTile);
-      f.ifThen(f.lessThan(large, f.constant(leastLargeTiles)), runSmall,
-               [&] { emitLaunch(f, kernel, launch.large->number, large, {}, {}, rows); });
-    }
+    for (const Product &product : products)
+      launch(f, product, rows);
     if (norm)
       f.ifThen(f.lessThan(f.constant(0), rows), [&] {
         Value blocks = f.ceilDiv(rows, f.constant(norm->rowsPerBlock));
@@ -98,153 +80,243 @@ public:
   }
 
 private:
-  int64_t columnsOf(const LinearForm::Group &group) {
-    return ElementEmitter::typeOf(linear.getResult(group.weights[0])).shape[-1].value();
+  using Groups = LinearTiles::Groups;
+  /// The functions that make the results of some groups, each for other numbers of rows.
+  struct Product {
+    struct Thin {
+      TileShape shape;
+      int64_t function;
+    };
+    Groups groups;
+    SmallVector<Thin> thin;            // by rows at once
+    std::optional<int64_t> small, sum; // of small tiles, whole or parts of k; what adds those up
+    std::optional<int64_t> large;
+  };
+
+  Product emitProduct(Groups groups, const std::string &number) {
+    Product product;
+    product.groups = groups;
+    const int64_t least = operands.rows.isStatic() ? operands.rows.value() : 0;
+    const int64_t most = operands.rows.isStatic() ? least : std::numeric_limits<int64_t>::max();
+    if (operands.canBeThin() && least <= mostThinRows)
+      for (int64_t rows : {int64_t(1), thinRowsAtOnce})
+        if (most > 1 ? rows > 1 || least <= 1 : rows == 1)
+          product.thin.push_back(emitThin(groups, rows, number));
+    if (product.thin.empty() || most > mostThinRows) {
+      product.small = emitTiles(groups, smallTile, "_64" + number);
+      if (canSplit())
+        product.sum = emitSum(groups, "_sum" + number);
+    }
+    // Tiles of several products would not fit into shared memory.
+    const bool isWide = llvm::any_of(groups, [&](const LinearForm::Group &group) {
+      return tiles.columnsOf(group) >= largeTile.columns;
+    });
+    if (groups[0].weights.size() == 1 && isWide && most > smallTile.rows)
+      product.large = emitTiles(groups, largeTile, "_128" + number);
+    return product;
   }
-  static int64_t tilesOf(int64_t columns, const TileShape &shape) {
-    return (columns + shape.columns - 1) / shape.columns;
+
+  /// In the launcher: chooses by the number of rows.
+  void launch(FunctionEmitter &f, const Product &product, Value rows) {
+    auto runLarge = [&] {
+      Value large = tiles.tilesOf(f, product.groups, largeTile, rows);
+      f.ifThen(
+          f.lessThan(large, f.constant(leastLargeTiles)), [&] { launchSmall(f, product, rows); },
+          [&] { emitLaunch(f, kernel, *product.large, large, {}, {}, rows); });
+    };
+    auto runTiles = [&] { product.large ? runLarge() : launchSmall(f, product, rows); };
+    auto runThin = [&](const Product::Thin &thin) {
+      Value blocks = tiles.tilesOf(f, product.groups, thin.shape, rows);
+      emitLaunch(f, kernel, thin.function, blocks, {}, {}, rows);
+    };
+    auto runAnyThin = [&] {
+      if (product.thin.size() == 1)
+        return runThin(product.thin[0]);
+      f.ifThen(
+          f.lessThan(f.constant(1), rows), [&] { runThin(product.thin[1]); },
+          [&] { runThin(product.thin[0]); });
+    };
+    if (product.thin.empty())
+      return runTiles();
+    if (!product.small)
+      return runAnyThin();
+    f.ifThen(f.lessThan(f.constant(mostThinRows), rows), runTiles, runAnyThin);
+  }
+
+  void launchSmall(FunctionEmitter &f, const Product &product, Value rows) {
+    Value count = tiles.tilesOf(f, product.groups, smallTile, rows);
+    if (!product.sum)
+      return emitLaunch(f, kernel, *product.small, count, {}, {}, rows);
+    Value parts = f.min(f.div(f.constant(splitBlocks), count), f.constant(mostParts()));
+    parts = f.max(parts, f.constant(1));
+    Value scratch = f.scratchBase, blocks = f.mul(count, parts);
+    emitLaunch(f, kernel, *product.small, blocks, {}, {}, {rows, parts, scratch});
+    f.ifThen(f.lessThan(f.constant(1), parts), [&] {
+      Value sums = f.mul(count, sumBlocksPerTile(product.groups));
+      emitLaunch(f, kernel, *product.sum, sums, {}, {}, {rows, parts, scratch});
+    });
   }
 
   /// Groups of results that one function makes: all, where each tile is of one product.
-  SmallVector<ArrayRef<LinearForm::Group>> together() {
-    ArrayRef<LinearForm::Group> groups = form.groups;
+  SmallVector<Groups> together() {
+    Groups groups = form.groups;
     auto dtypeOf = [](Value weight) { return ElementEmitter::typeOf(weight).dtype; };
     const bool alike = llvm::all_equal(llvm::map_range(linear.getWeights(), dtypeOf));
     if (alike && llvm::all_of(groups, [](const auto &group) { return group.weights.size() == 1; }))
       return {groups};
-    SmallVector<ArrayRef<LinearForm::Group>> single;
+    SmallVector<Groups> single;
     for (size_t i = 0; i < groups.size(); ++i)
       single.push_back(groups.slice(i, 1));
     return single;
   }
 
-  TileFunction emitTiles(ArrayRef<LinearForm::Group> groups, const TileShape &shape,
-                         const std::string &suffix) {
-    ProductTile tile({operands.dtype, lowering.precision}, shape);
+  ProductTile tileOf(const TileShape &shape) const {
+    return ProductTile({operands.dtype, lowering.precision}, shape);
+  }
+  /// Into how many parts k may be cut.
+  int64_t mostParts() const { return tileOf(smallTile).stagesOf(operands.depth) / leastStages; }
+  bool canSplit() const { return mostParts() > 1; }
+  int64_t partElements() const { return smallTile.rows * smallTile.columns; }
+  int64_t sumBlocksPerTile(Groups groups) const {
+    return partElements() / tiles.lanesOf(groups) / smallTile.threads();
+  }
+  /// Where the sums of a tile's part of k begin. The last parameters of the functions that have
+  /// any: rows, parts, and where in memory they are.
+  Value partAt(FunctionEmitter &f, Groups groups, Value count, Value tile, Value part,
+               int64_t slot) {
     const int64_t products = groups[0].weights.size();
-    // One product's tile takes the place of the stages that it is made of.
-    const int64_t resultsAt = products == 1 ? 0 : tile.stageBytes();
+    Value number = f.add(f.mul(f.add(f.mul(part, products), slot), count), tile);
+    return f.offset(f.extras[2], f.mul(number, partElements()), 4);
+  }
+
+  DeviceBody start(Groups groups, const std::string &suffix, const TileShape &shape,
+                   int64_t sharedBytes, bool inParts, int64_t blocks = 0) {
     DeviceLaunch launch;
     launch.threads = shape.threads();
-    launch.blocks = shape.blocks();
-    launch.sharedBytes = std::max(tile.stageBytes(), resultsAt + products * tile.resultBytes());
-    launch.extras = {IntegerType::get(lowering.module.getContext(), 64)};
-    launch.lanes = 4;
-    for (const LinearForm::Group &group : groups)
-      if (columnsOf(group) % launch.lanes)
-        launch.lanes = 1;
-    DeviceBody body = startDeviceBody(lowering, kernel, suffix, launch);
+    launch.blocks = blocks;
+    launch.sharedBytes = sharedBytes;
+    Type i64 = IntegerType::get(lowering.module.getContext(), 64);
+    launch.extras = {i64};
+    if (inParts)
+      launch.extras.append({i64, LLVM::LLVMPointerType::get(lowering.module.getContext())});
+    launch.lanes = tiles.lanesOf(groups);
+    return startDeviceBody(lowering, kernel, suffix, launch);
+  }
+  void emitChecks(FunctionEmitter &f, int64_t threads) {
+    emitDeviceChecks(f, kernel.body(), checks, emitGlobalThread(f, threads),
+                     emitGlobalThreads(f, threads));
+  }
+
+  Product::Thin emitThin(Groups groups, int64_t rowsAtOnce, const std::string &number) {
+    const int64_t products = groups[0].weights.size();
+    const int64_t chunk = tileOf(smallTile).chunkElements();
+    ThinTile tile(rowsAtOnce, chunk, operands.depth, tiles.columnsOf(groups));
+    const TileShape shape = tile.shape();
+    const std::string suffix = "_thin" + std::to_string(rowsAtOnce) + number;
+    DeviceBody body =
+        start(groups, suffix, shape, products * tile.resultBytes() + tile.partialBytes(), false);
     FunctionEmitter &f = body.f;
-    emitDeviceChecks(f, kernel.body(), checks, emitGlobalThread(f, launch.threads),
-                     emitGlobalThreads(f, launch.threads));
-
-    Value thread = device::threadId(f), rows = f.extras[0];
-    Value tallTiles = f.max(f.ceilDiv(rows, f.constant(shape.rows)), f.constant(1));
-    Value block = device::blockId(f, device::Axis::x);
-    Value firstRow = f.mul(f.rem(block, tallTiles), shape.rows);
-    Value columnTile = f.div(block, tallTiles);
-    // Which of the groups it is.
-    Value group = f.constant(0), firstTile = f.constant(0);
-    Value columns = f.constant(columnsOf(groups[0]));
-    int64_t start = tilesOf(columnsOf(groups[0]), shape);
-    SmallVector<Value> weights;
-    for (unsigned index : groups[0].weights)
-      weights.push_back(operands.weight(f, index));
-    for (size_t i = 1; i < groups.size(); ++i) {
-      Value isBehind = f.lessThan(f.constant(start - 1), columnTile);
-      auto choose = [&](Value chosen, Value other) -> Value {
-        return arith::SelectOp::create(f.b, isBehind, chosen, other);
-      };
-      group = choose(f.constant(i), group);
-      firstTile = choose(f.constant(start), firstTile);
-      columns = choose(f.constant(columnsOf(groups[i])), columns);
-      weights[0] = choose(operands.weight(f, groups[i].weights[0]), weights[0]);
-      start += tilesOf(columnsOf(groups[i]), shape);
-    }
-    Value firstColumn = f.mul(f.sub(columnTile, firstTile), shape.columns);
-
-    Value shared = device::dynamicShared(f);
-    auto results = [&](int64_t slot) {
-      return device::sharedOffset(f, shared, f.constant(resultsAt + slot * tile.resultBytes()));
-    };
-    for (int64_t slot = 0; slot < products; ++slot) {
-      TileOperand a = operands.x(f, firstRow, rows);
-      TileOperand b =
-          operands.weightRows(f, groups[0].weights[slot], weights[slot], firstColumn, columns);
-      SmallVector<Value> sums = tile.emit(f, thread, shared, a, b, f.constant(operands.depth));
-      tile.store(f, thread, sums, results(slot));
-    }
-    device::barrier(f);
-    for (auto [i, members] : llvm::enumerate(groups)) {
-      auto behind = [&, members = members] {
-        emitBehind(f, members, tile, shape, thread, firstRow, firstColumn, results);
-      };
-      if (groups.size() == 1)
-        behind();
-      else
-        f.ifThen(f.equal(group, f.constant(i)), behind);
-    }
-    finishDeviceBody(f, kernel);
-    return {body.number, start};
-  }
-
-  /// What follows the product, vector by vector of the tile.
-  void emitBehind(FunctionEmitter &f, const LinearForm::Group &group, const ProductTile &tile,
-                  const TileShape &shape, Value thread, Value firstRow, Value firstColumn,
-                  llvm::function_ref<Value(int64_t)> results) {
-    const int64_t vectors = shape.columns / f.lanes(), columns = columnsOf(group);
-    f.loop(thread, f.constant(shape.rows * vectors), f.constant(shape.threads()), [&](Value item) {
-      Value row = f.div(item, f.constant(vectors));
-      Value column = f.mul(f.rem(item, f.constant(vectors)), f.lanes());
-      Value matrixRow = f.add(firstRow, row), matrixColumn = f.add(firstColumn, column);
-      Value inside = arith::AndIOp::create(f.b, f.lessThan(matrixRow, f.extras[0]),
-                                           f.lessThan(matrixColumn, f.constant(columns)));
-      f.ifThen(inside, [&] {
-        ElementEmitter elements(f);
-        elements.provideArguments(kernel.body());
-        Value place = f.mul(f.add(f.mul(row, tile.resultStride()), column), 4);
-        for (auto [slot, index] : llvm::enumerate(group.weights)) {
-          Value address = device::sharedOffset(f, results(slot), place);
-          elements.provide(linear.getResult(index),
-                           [this, &f, &elements, index = index, address](const Coords &at) {
-                             return linearResult(f, elements, index, address, at);
-                           });
-        }
-        Coords at;
-        at.index = emitRowCoords(f, operands.leading, matrixRow);
-        at.index.push_back(matrixColumn);
-        if (f.lanes() > 1)
-          at.laneAxis = operands.leading.size();
-        storeAll(f, elements, group.stores, matrixRow, columns, at);
-      });
+    emitChecks(f, shape.threads());
+    Value rows = f.extras[0], thread = device::threadId(f), shared = device::dynamicShared(f);
+    Value partial = device::sharedOffset(f, shared, f.constant(products * tile.resultBytes()));
+    LinearTiles::Place place =
+        tiles.find(f, groups, shape, device::blockId(f, device::Axis::x), rows);
+    // The same for all threads of a block, so that all of them meet at its barriers.
+    f.ifThen(f.lessThan(place.firstRow, rows), [&] {
+      for (int64_t slot = 0; slot < products; ++slot) {
+        TileOperand a = operands.x(f, place.firstRow, rows);
+        TileOperand b = operands.weightRows(f, groups[0].weights[slot], place.weights[slot],
+                                            place.firstColumn, place.columns);
+        Value results = device::sharedOffset(f, shared, f.constant(slot * tile.resultBytes()));
+        tile.emit(f, thread, a, f.sub(rows, place.firstRow), b,
+                  f.sub(place.columns, place.firstColumn), partial, results);
+      }
+      tiles.emit(f, groups, place, shape, thread, f.constant(shape.threads()),
+                 LinearTiles::inShared(f, shared, tile.resultBytes(), shape.columns));
     });
+    finishDeviceBody(f, kernel);
+    return {shape, body.number};
   }
 
-  /// Sum and bias, rounded to the result's dtype.
-  Value linearResult(FunctionEmitter &f, ElementEmitter &elements, unsigned index, Value address,
-                     const Coords &at) {
-    Value value = f.load(at.isVector() ? Type(f.vec(f.f32())) : f.f32(), address);
-    if (!linear.getBiases().empty()) {
-      Coords column;
-      column.index = {at.index.back()};
-      column.laneAxis = at.isVector() ? 0 : -1;
-      value = arith::AddFOp::create(f.b, value, elements.emit(linear.getBiases()[index], column));
+  int64_t emitTiles(Groups groups, const TileShape &shape, const std::string &suffix) {
+    ProductTile tile = tileOf(shape);
+    const int64_t products = groups[0].weights.size();
+    const bool inParts = shape.rows == smallTile.rows && canSplit();
+    // One product's tile takes the place of the stages that it is made of.
+    const int64_t resultsAt = products == 1 ? 0 : tile.stageBytes();
+    DeviceBody body = start(groups, suffix, shape,
+                            std::max(tile.stageBytes(), resultsAt + products * tile.resultBytes()),
+                            inParts, tile.blocks());
+    FunctionEmitter &f = body.f;
+    emitChecks(f, shape.threads());
+    Value thread = device::threadId(f), rows = f.extras[0], shared = device::dynamicShared(f);
+    Value block = device::blockId(f, device::Axis::x), number = block, part, isWhole;
+    Value count = tiles.tilesOf(f, groups, shape, rows);
+    ProductTile::Stages stages = tile.allStages(f, f.constant(operands.depth));
+    if (inParts) {
+      number = f.rem(block, count);
+      part = f.div(block, count);
+      Value each = f.ceilDiv(stages.end, f.extras[1]), end = stages.end;
+      stages.begin = f.mul(part, each);
+      stages.end = f.min(f.add(stages.begin, each), end);
+      isWhole = f.equal(f.extras[1], f.constant(1));
     }
-    return roundTo(f, value, ElementEmitter::typeOf(linear.getResult(index)).dtype);
+    LinearTiles::Place place = tiles.find(f, groups, shape, number, rows);
+    for (int64_t slot = 0; slot < products; ++slot) {
+      TileOperand a = operands.x(f, place.firstRow, rows);
+      TileOperand b = operands.weightRows(f, groups[0].weights[slot], place.weights[slot],
+                                          place.firstColumn, place.columns);
+      SmallVector<Value> sums = tile.emit(f, thread, shared, a, b, stages);
+      auto keep = [&] {
+        Value at = f.constant(resultsAt + slot * tile.resultBytes());
+        tile.store(f, thread, sums, device::sharedOffset(f, shared, at));
+      };
+      auto keepPart = [&] {
+        Value at = partAt(f, groups, count, number, part, slot);
+        tile.forEachPair(f, thread, sums, [&](Value row, Value column, Value pair) {
+          f.store(pair, f.offset(at, f.add(f.mul(row, shape.columns), column), 4));
+        });
+      };
+      inParts ? f.ifThen(isWhole, keep, keepPart) : keep();
+    }
+    auto behind = [&] {
+      device::barrier(f);
+      Value results = device::sharedOffset(f, shared, f.constant(resultsAt));
+      tiles.emit(f, groups, place, shape, thread, f.constant(shape.threads()),
+                 LinearTiles::inShared(f, results, tile.resultBytes(), tile.resultStride()));
+    };
+    inParts ? f.ifThen(isWhole, behind) : behind();
+    finishDeviceBody(f, kernel);
+    return body.number;
   }
 
-  /// All values first: a value may be read from where another is stored.
-  void storeAll(FunctionEmitter &f, ElementEmitter &elements, ArrayRef<LinearForm::Store> stores,
-                Value row, int64_t columns, const Coords &at) {
-    SmallVector<Value> values;
-    for (const LinearForm::Store &store : stores)
-      values.push_back(elements.emit(store.value, at));
-    Value position = f.add(f.mul(row, columns), at.index.back());
-    for (auto [store, value] : llvm::zip(stores, values)) {
-      DType dtype = ElementEmitter::typeOf(store.value).dtype;
-      Value output = f.buffer(kernel.numOperands() + store.output);
-      elements.storeAt(value, dtype, f.offset(output, position, sizeBytes(dtype)), /*mask=*/{});
-    }
+  /// Adds up the parts of k, in order, a vector in each thread, and does what follows.
+  int64_t emitSum(Groups groups, const std::string &suffix) {
+    const TileShape &shape = smallTile;
+    lowering.requireScratch(splitBlocks * int64_t(groups[0].weights.size()) * partElements() * 4);
+    DeviceBody body = start(groups, suffix, shape, /*sharedBytes=*/0, /*inParts=*/true);
+    FunctionEmitter &f = body.f;
+    Value block = device::blockId(f, device::Axis::x), rows = f.extras[0];
+    const int64_t blocks = sumBlocksPerTile(groups);
+    Value tile = f.div(block, f.constant(blocks)), piece = f.rem(block, f.constant(blocks));
+    Value count = tiles.tilesOf(f, groups, shape, rows);
+    LinearTiles::Place place = tiles.find(f, groups, shape, tile, rows);
+    Value first = f.add(f.mul(piece, shape.threads()), device::threadId(f));
+    tiles.emit(f, groups, place, shape, first, f.constant(partElements()),
+               [&](int64_t slot, Value row, Value column) {
+                 Value position = f.add(f.mul(row, shape.columns), column);
+                 Type type = f.lanes() > 1 ? Type(f.vec(f.f32())) : f.f32();
+                 auto load = [&](Value part) {
+                   Value from = partAt(f, groups, count, tile, part, slot);
+                   return f.load(type, f.offset(from, position, 4));
+                 };
+                 return f.fold(f.constant(1), f.extras[1], f.constant(1), load(f.constant(0)),
+                               [&](Value part, ValueRange sum) -> SmallVector<Value> {
+                                 return {arith::AddFOp::create(f.b, sum[0], load(part))};
+                               })[0];
+               });
+    finishDeviceBody(f, kernel);
+    return body.number;
   }
 
   ModuleLowering &lowering;
@@ -252,6 +324,7 @@ private:
   LinearForm form;
   ir::LinearOp linear;
   LinearOperands operands;
+  LinearTiles tiles;
   SmallVector<IndexCheck> checks;
 };
 

@@ -15,6 +15,9 @@ public:
   Dim rows = 1;
   int64_t depth; ///< K.
 
+  /// Whether operands can be read as ThinTile does: in whole chunks.
+  bool canBeThin() const { return depth > 0 && isWhole(); }
+
   /// Has the weights that are [K, N] come as [N, K].
   void packWeights();
   /// Rows of x from `firstRow` on, of `rows`.

@@ -31,7 +31,7 @@ public:
     ProductTile tile({dtype, lowering.precision}, shape);
     DeviceLaunch launch;
     launch.threads = shape.threads();
-    launch.blocks = shape.blocks();
+    launch.blocks = tile.blocks();
     launch.sharedBytes = std::max(tile.stageBytes(), tile.resultBytes());
     launch.lanes = columns / Dim(4) * Dim(4) == columns ? 4 : 1;
     launch.extras = {IntegerType::get(lowering.module.getContext(), 64)};
@@ -79,7 +79,8 @@ private:
     TileOperand b = computedRows(
         f, y.dtype, dtype, depth, firstColumn, f.dimValue(columns),
         [&](Value column, Value k) { return read(f, op.getY(), matrix, k, column, -2); });
-    SmallVector<Value> sums = tile.emit(f, thread, shared, a, b, f.dimValue(depth));
+    SmallVector<Value> sums =
+        tile.emit(f, thread, shared, a, b, tile.allStages(f, f.dimValue(depth)));
     tile.store(f, thread, sums, shared);
     device::barrier(f);
 

@@ -30,7 +30,7 @@ struct ProductTile::Places {
 
 SmallVector<Value> ProductTile::emit(FunctionEmitter &f, Value thread, Value shared,
                                      const TileOperand &a, const TileOperand &b,
-                                     Value depth) const {
+                                     const Stages &stretch) const {
   auto number = [&](int64_t value) { return f.constant(value); };
   const int64_t rowsAtOnce = shape.threads() / chunks;
   Places places;
@@ -60,10 +60,10 @@ SmallVector<Value> ProductTile::emit(FunctionEmitter &f, Value thread, Value sha
   places.b = f.add(f.mul(bRow, rowBytes), f.mul(bChunk, chunkBytes));
 
   if (!product.inParts())
-    return multiply(f, places, depth, Operands::anything);
+    return multiply(f, places, stretch, Operands::anything);
 
   // Infinities and NaN are not looked for before they show: then all is multiplied once more.
-  SmallVector<Value> sums = multiply(f, places, depth, Operands::finite);
+  SmallVector<Value> sums = multiply(f, places, stretch, Operands::finite);
   Value flag = device::sharedArray(f, "product_has_nan", 4);
   f.ifThen(f.equal(thread, number(0)), [&] { f.store(number32(f, 0), flag); });
   device::barrier(f);
@@ -79,81 +79,94 @@ SmallVector<Value> ProductTile::emit(FunctionEmitter &f, Value thread, Value sha
   auto branch = scf::IfOp::create(f.b, ValueRange(sums).getTypes(), again, /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(f.b);
   f.b.setInsertionPointToStart(&branch.getThenRegion().front());
-  scf::YieldOp::create(f.b, multiply(f, places, depth, Operands::anything));
+  scf::YieldOp::create(f.b, multiply(f, places, stretch, Operands::anything));
   f.b.setInsertionPointToStart(&branch.getElseRegion().front());
   scf::YieldOp::create(f.b, sums);
   return SmallVector<Value>(branch.getResults());
 }
 
-SmallVector<Value> ProductTile::multiply(FunctionEmitter &f, const Places &places, Value depth,
-                                         Operands operands) const {
+SmallVector<Value> ProductTile::multiply(FunctionEmitter &f, const Places &places,
+                                         const Stages &stretch, Operands operands) const {
   auto number = [&](int64_t value) { return f.constant(value); };
   const int64_t stageBytes = (shape.rows + shape.columns) * rowBytes;
   auto stageOf = [&](Value step) {
     return device::sharedOffset(f, places.shared, f.mul(f.rem(step, number(stages)), stageBytes));
   };
+  Value nowhere = number(int64_t(1) << 40); // k is less
   auto copyStage = [&](Value step) {
     Value stage = stageOf(step);
     Value column = f.mul(f.add(f.mul(step, chunks), places.chunk), chunkElements());
+    // Behind the stretch nothing is read: it is as if k ended there.
+    column = arith::SelectOp::create(f.b, f.lessThan(step, stretch.end), column, nowhere);
     for (const Places::Source &source : places.sources)
       source.operand->load(source.prepared, column, device::sharedOffset(f, stage, source.offset));
     device::commitCopies(f);
   };
 
   for (int64_t step = 0; step < stages - 1; ++step)
-    copyStage(number(step));
-  Value steps = f.ceilDiv(depth, number(chunks * chunkElements()));
+    copyStage(f.add(stretch.begin, step));
   SmallVector<Value> zeros(tilesM() * tilesN() * 4, f.constantF32(0));
-  auto sums = f.fold(number(0), steps, number(1), zeros, [&](Value step, ValueRange carried) {
-    device::waitForCopies(f, stages - 2);
-    device::barrier(f); // the stage is there, and all have read the one that is written next
-    copyStage(f.add(step, stages - 1));
-    Value stage = stageOf(step);
-    SmallVector<Value> next(carried);
-    // bfloat16 made of float32 takes two steps of it at once.
-    const int64_t atOnce =
-        product.dtype == DType::float32 && product.precision == Precision::bf16 ? 2 : 1;
-    for (int64_t first = 0; first < chunks / 2; first += atOnce) {
-      SmallVector<SmallVector<Value>> aWords(tilesM()), bWords(tilesN());
-      auto load = [&](Value offset, int64_t row, int64_t half) {
-        Value at = f.add(offset, row * rowBytes + half * 2 * chunkBytes);
-        return device::loadMatrices(f, device::sharedOffset(f, stage, at));
-      };
-      for (int64_t m = 0; m < tilesM(); ++m)
-        for (int64_t half = first; half < first + atOnce; ++half)
-          llvm::append_range(aWords[m], load(places.a, m * 16, half));
-      for (int64_t n = 0; n < tilesN(); n += 2)
-        for (int64_t half = first; half < first + atOnce; ++half) {
-          SmallVector<Value> words = load(places.b, n * 8, half);
-          bWords[n].append({words[0], words[1]});
-          bWords[n + 1].append({words[2], words[3]});
+  auto sums =
+      f.fold(stretch.begin, stretch.end, number(1), zeros, [&](Value step, ValueRange carried) {
+        device::waitForCopies(f, stages - 2);
+        device::barrier(f); // the stage is there, and all have read the one that is written next
+        copyStage(f.add(step, stages - 1));
+        Value stage = stageOf(step);
+        SmallVector<Value> next(carried);
+        // bfloat16 made of float32 takes two steps of it at once.
+        const int64_t atOnce =
+            product.dtype == DType::float32 && product.precision == Precision::bf16 ? 2 : 1;
+        for (int64_t first = 0; first < chunks / 2; first += atOnce) {
+          SmallVector<SmallVector<Value>> aWords(tilesM()), bWords(tilesN());
+          auto load = [&](Value offset, int64_t row, int64_t half) {
+            Value at = f.add(offset, row * rowBytes + half * 2 * chunkBytes);
+            return device::loadMatrices(f, device::sharedOffset(f, stage, at));
+          };
+          for (int64_t m = 0; m < tilesM(); ++m)
+            for (int64_t half = first; half < first + atOnce; ++half)
+              llvm::append_range(aWords[m], load(places.a, m * 16, half));
+          for (int64_t n = 0; n < tilesN(); n += 2)
+            for (int64_t half = first; half < first + atOnce; ++half) {
+              SmallVector<Value> words = load(places.b, n * 8, half);
+              bWords[n].append({words[0], words[1]});
+              bWords[n + 1].append({words[2], words[3]});
+            }
+          emitMultiplySteps(f, product, aWords, bWords, next, operands);
         }
-      emitMultiplySteps(f, product, aWords, bWords, next, operands);
-    }
-    return next;
-  });
+        return next;
+      });
   device::waitForCopies(f, 0);
   device::barrier(f);
   return sums;
 }
 
-void ProductTile::store(FunctionEmitter &f, Value thread, ValueRange sums, Value shared) const {
+ProductTile::Stages ProductTile::allStages(FunctionEmitter &f, Value depth) const {
+  return {f.constant(0), f.ceilDiv(depth, f.constant(chunks * chunkElements()))};
+}
+
+void ProductTile::forEachPair(FunctionEmitter &f, Value thread, ValueRange sums,
+                              llvm::function_ref<void(Value, Value, Value)> use) const {
   auto number = [&](int64_t value) { return f.constant(value); };
   Value lane = f.rem(thread, number(32)), warp = f.div(thread, number(32));
   Value row =
       f.add(f.mul(f.div(warp, number(shape.warpColumns)), tilesM() * 16), f.div(lane, number(4)));
   Value column = f.add(f.mul(f.rem(warp, number(shape.warpColumns)), tilesN() * 8),
                        f.mul(f.rem(lane, number(4)), 2));
-  Value first = f.add(f.mul(row, resultStride()), column);
   auto pair = VectorType::get({2}, f.f32());
   for (int64_t m = 0; m < tilesM(); ++m)
     for (int64_t n = 0; n < tilesN(); ++n)
       for (int64_t half = 0; half < 2; ++half) { // rows 8 apart
-        int64_t at = (m * 16 + half * 8) * resultStride() + n * 8;
         size_t sum = (m * tilesN() + n) * 4 + half * 2;
         Value two = vector::FromElementsOp::create(f.b, pair, ValueRange{sums[sum], sums[sum + 1]});
-        f.store(two, device::sharedOffset(f, shared, f.mul(f.add(first, at), 4)));
+        use(f.add(row, m * 16 + half * 8), f.add(column, n * 8), two);
       }
+}
+
+void ProductTile::store(FunctionEmitter &f, Value thread, ValueRange sums, Value shared) const {
+  forEachPair(f, thread, sums, [&](Value row, Value column, Value pair) {
+    Value place = f.add(f.mul(row, resultStride()), column);
+    f.store(pair, device::sharedOffset(f, shared, f.mul(place, 4)));
+  });
 }
 
 } // namespace kiln::passes

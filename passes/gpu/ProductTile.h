@@ -12,9 +12,6 @@ namespace kiln::passes {
 struct TileShape {
   int64_t rows, columns, warpRows, warpColumns;
   int64_t threads() const { return warpRows * warpColumns * 32; }
-  /// Blocks whose registers must fit on a multiprocessor (DeviceLaunch): of small ones three, with
-  /// up to 168 of a thread.
-  int64_t blocks() const { return threads() < 256 ? 3 : 0; }
 };
 
 /// One operand of a product as the tile reads it: rows of k, in chunks of 16 bytes.
@@ -24,6 +21,9 @@ struct TileOperand {
   /// Writes the elements from `column` of k on to 16 bytes of shared memory; zeros behind the end
   /// of k and for rows that are not there. It may begin an asynchronous copy.
   std::function<void(mlir::ValueRange prepared, mlir::Value column, mlir::Value shared)> load;
+  /// The elements of a chunk as a vector of float32, for a row that is there and a whole chunk
+  /// within k.
+  std::function<mlir::Value(mlir::ValueRange prepared, mlir::Value column)> read;
 };
 
 /// The product of a tile on tensor cores: chunks of both operands come through shared memory, in
@@ -33,6 +33,9 @@ public:
   ProductTile(const DeviceProduct &product, const TileShape &shape)
       : product(product), shape(shape) {}
 
+  /// Blocks whose registers must fit on a multiprocessor (DeviceLaunch): three small ones, with up
+  /// to 168 of a thread. Products in parts need more.
+  int64_t blocks() const { return shape.threads() >= 256 ? 0 : product.inParts() ? 2 : 3; }
   /// Elements of a chunk.
   int64_t chunkElements() const { return chunkBytes / sizeBytes(product.dtype); }
   /// Dynamic shared memory of the stages, and of a tile of results as `store` lays it out.
@@ -41,11 +44,25 @@ public:
   /// Elements (float32) between rows of results.
   int64_t resultStride() const { return shape.columns + 8; }
 
-  /// The sums of k in [0, depth), in this thread's registers. All threads of the block come here,
+  /// A stretch of k, in stages of 64 bytes: [begin, end).
+  struct Stages {
+    mlir::Value begin, end;
+  };
+  Stages allStages(FunctionEmitter &f, mlir::Value depth) const;
+  int64_t stagesOf(int64_t depth) const {
+    return (depth + chunks * chunkElements() - 1) / (chunks * chunkElements());
+  }
+
+  /// The sums of that stretch of k, in this thread's registers. All threads of the block come here,
   /// and all have read the stages when it ends. `shared`: the stages.
   llvm::SmallVector<mlir::Value> emit(FunctionEmitter &f, mlir::Value thread, mlir::Value shared,
                                       const TileOperand &a, const TileOperand &b,
-                                      mlir::Value depth) const;
+                                      const Stages &stretch) const;
+  /// Calls `use` with each two neighbours in a row of this thread's sums, as a vector, and their
+  /// place in the tile.
+  void forEachPair(
+      FunctionEmitter &f, mlir::Value thread, mlir::ValueRange sums,
+      llvm::function_ref<void(mlir::Value row, mlir::Value column, mlir::Value pair)> use) const;
   /// Writes them to a tile of results in shared memory.
   void store(FunctionEmitter &f, mlir::Value thread, mlir::ValueRange sums,
              mlir::Value shared) const;
@@ -63,7 +80,7 @@ private:
   /// Where this thread copies from and to, and where it reads.
   struct Places;
   llvm::SmallVector<mlir::Value> multiply(FunctionEmitter &f, const Places &places,
-                                          mlir::Value depth, Operands operands) const;
+                                          const Stages &stretch, Operands operands) const;
 
   DeviceProduct product;
   TileShape shape;

@@ -37,8 +37,8 @@ class PrecisionTest : public testing::Test {
 protected:
   PrecisionTest() : scope(DType::float32, CPU()) { random::seed(11); }
   void TearDown() override {
-    standin::forgive();
     EXPECT_THAT(standin::violations(), testing::IsEmpty());
+    standin::forgive();
   }
 
   static Tensor draw(const Shape &shape, DType dtype = DType::float32) {

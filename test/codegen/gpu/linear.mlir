@@ -3,6 +3,17 @@
 // its own.
 // RUN: kiln-opt %s --kiln-gpu-pipeline=chip=sm_80 --kiln-to-ptx -o /dev/null | FileCheck %s
 
+// A few rows: 16 bytes of each of four columns and of the row, multiplied in float32, shuffles.
+// CHECK-LABEL: .visible .entry linear_gelu_thin1(
+// CHECK: .maxntid 256
+// CHECK-COUNT-5: ld.global.nc.v4.b32
+// CHECK: fma.rn.f32
+// CHECK-COUNT-6: shfl.sync.bfly.b32
+// CHECK: ret;
+// CHECK-LABEL: .visible .entry linear_gelu_thin4(
+// CHECK-COUNT-8: ld.global.nc.v4.b32
+// CHECK-COUNT-16: shfl.sync.bfly.b32
+// CHECK: ret;
 // CHECK-LABEL: .visible .entry linear_gelu_64(
 // CHECK: .maxntid 128
 // CHECK: cp.async.cg.shared.global
@@ -12,8 +23,15 @@
 // CHECK: ldmatrix.sync.aligned.m8n8.x4.shared.b16
 // CHECK: mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32
 // CHECK: cp.async.wait_group 0
-// CHECK: st.shared.v2.b32
+// CHECK-DAG: st.shared.v2.b32
+// CHECK-DAG: st.global.v2.b32
 // CHECK: ld.shared.v4.b32
+// CHECK: ret;
+// Parts of k are added up in order.
+// CHECK-LABEL: .visible .entry linear_gelu_sum(
+// CHECK-NOT: red.
+// CHECK: ld.global.v4.b32
+// CHECK: add.rn.f32
 // CHECK: ret;
 // CHECK-LABEL: .visible .entry linear_gelu_128(
 // CHECK: .maxntid 256
