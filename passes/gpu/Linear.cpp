@@ -6,7 +6,8 @@
 /// go to memory, where another function adds them up and does the rest. Rows of x
 /// that lie in memory, also such as a gather picks, are copied straight into the product; others
 /// are computed on the way there. A layer_norm behind it is a function of its own, on the rows just
-/// written. Weights lie as [N, K].
+/// written. Weights lie as [N, K], or packed in rows of K: then they are decoded for each tile that
+/// reads them.
 #include "ir/KilnDialect.h"
 #include "passes/cpu/KernelForms.h"
 #include "passes/gpu/DeviceOps.h"
@@ -160,8 +161,8 @@ private:
   /// Groups of results that one function makes: all, where each tile is of one product.
   SmallVector<Groups> together() {
     Groups groups = form.groups;
-    auto dtypeOf = [](Value weight) { return ElementEmitter::typeOf(weight).dtype; };
-    const bool alike = llvm::all_equal(llvm::map_range(linear.getWeights(), dtypeOf));
+    const bool alike = llvm::all_of(llvm::seq<unsigned>(0, linear.getWeights().size()),
+                                    [&](unsigned i) { return operands.areAlike(i, 0); });
     if (alike && llvm::all_of(groups, [](const auto &group) { return group.weights.size() == 1; }))
       return {groups};
     SmallVector<Groups> single;
@@ -331,9 +332,6 @@ private:
 } // namespace
 
 LogicalResult emitDeviceLinear(ModuleLowering &lowering, Kernel &kernel) {
-  if (hasPackedWeights(kernel.anchor))
-    return kernel.anchor->emitOpError("with weights that stay packed has no lowering for an "
-                                      "accelerator yet");
   FailureOr<LinearForm> form =
       analyseLinear(kernel.body(), kernel.anchor, [&] { return kernel.anchor->emitOpError(); });
   if (failed(form))

@@ -22,7 +22,7 @@ LinearOperands::LinearOperands(Kernel &kernel, ir::LinearOp linear)
 }
 
 void LinearOperands::packWeights() {
-  if (linear.getTransposed())
+  if (linear.getTransposed() || hasPackedWeights(linear))
     return;
   auto columns = StringAttr::get(linear.getContext(), "columns:1"); // panels of one: [N, K]
   for (Value weight : linear.getWeights())
@@ -89,13 +89,45 @@ TileOperand LinearOperands::x(FunctionEmitter &f, Value firstRow, Value rows) {
                       });
 }
 
+BlockArgument LinearOperands::argumentOf(unsigned index) {
+  Value weight = linear.getWeights()[index];
+  auto decode = weight.getDefiningOp<ir::DequantizeOp>();
+  return cast<BlockArgument>(decode ? decode->getOperand(0) : weight);
+}
+
+bool LinearOperands::areAlike(unsigned index, unsigned other) {
+  auto encodingOf = [&](unsigned weight) {
+    Operation *decode = linear.getWeights()[weight].getDefiningOp();
+    return decode ? decode->getAttr("encoding") : Attribute();
+  };
+  auto dtypeOf = [&](unsigned weight) {
+    return ElementEmitter::typeOf(linear.getWeights()[weight]).dtype;
+  };
+  return encodingOf(index) == encodingOf(other) && dtypeOf(index) == dtypeOf(other);
+}
+
 Value LinearOperands::weight(FunctionEmitter &f, unsigned index) {
-  return f.buffer(cast<BlockArgument>(linear.getWeights()[index]).getArgNumber());
+  return f.buffer(argumentOf(index).getArgNumber());
 }
 
 TileOperand LinearOperands::weightRows(FunctionEmitter &f, unsigned index, Value buffer,
                                        Value firstRow, Value rows) {
-  DType stored = ElementEmitter::typeOf(linear.getWeights()[index]).dtype;
+  Value value = linear.getWeights()[index];
+  DType stored = ElementEmitter::typeOf(value).dtype;
+  if (value.getDefiningOp()) // packed: decoded on the way
+    return computedRows(f, stored, dtype, Dim(depth), firstRow, rows,
+                        [=, this, &f](Value row, Value column) {
+                          ElementEmitter elements(f);
+                          BlockArgument packed = argumentOf(index);
+                          TensorType type = ElementEmitter::typeOf(packed);
+                          elements.provide(packed, [&elements, buffer, type](const Coords &at) {
+                            return elements.loadAt(buffer, type, at);
+                          });
+                          Coords at;
+                          at.index = {row, column};
+                          at.laneAxis = f.lanes() > 1 ? 1 : -1;
+                          return elements.emit(value, at);
+                        });
   if (stored == dtype && isWhole())
     return rowsInMemory(f, dtype, depth, [=, this, &f](Value row) -> RowPlace {
       Value number = f.add(firstRow, row);

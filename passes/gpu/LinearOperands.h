@@ -22,7 +22,9 @@ public:
   void packWeights();
   /// Rows of x from `firstRow` on, of `rows`.
   TileOperand x(FunctionEmitter &f, mlir::Value firstRow, mlir::Value rows);
-  /// The buffer of weight number `index`.
+  /// Whether a weight's rows are decoded as those of another, and come in memory the same way.
+  bool areAlike(unsigned index, unsigned other);
+  /// The buffer of weight number `index`, packed or not.
   mlir::Value weight(FunctionEmitter &f, unsigned index);
   /// Rows of a weight, that lies at `buffer` and is like weight number `index`.
   TileOperand weightRows(FunctionEmitter &f, unsigned index, mlir::Value buffer,
@@ -32,6 +34,8 @@ private:
   bool isWhole() const { return depth * sizeBytes(dtype) % ProductTile::chunkBytes == 0; }
   /// x, or what is reshaped to it without a change of its rows.
   mlir::Value rowsOfX();
+  /// The kernel's operand that a weight is, or is decoded from.
+  mlir::BlockArgument argumentOf(unsigned index);
 
   Kernel &kernel;
   ir::LinearOp linear;

@@ -35,7 +35,7 @@ struct CompileOptions {
   /// Whether products with packed weights (kiln/Quantization.h) round their left operand to int8,
   /// 32 numbers with one scale, at any number of rows: faster, and less exact. The error of a
   /// result is at most the sum of |weight| * (largest |x| of its 32) / 254 over its row. Where x is
-  /// not finite nothing is rounded.
+  /// not finite nothing is rounded. Accelerators round nothing.
   bool quantizedActivations = false;
   /// Whether each definition of a `subgraph` is compiled once; else its operations as any others.
   bool subgraphs = true;
