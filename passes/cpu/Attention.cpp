@@ -6,6 +6,8 @@
 /// the output rows. Blocks of keys are summed in order and have a fixed size, so a result does not
 /// depend on the number of queries, heads or threads.
 ///
+/// Scores count in powers of two: log2(e) is in the factor that scales them.
+///
 /// Operands may be anything that ElementEmitter computes; behind the attention, elementwise
 /// operations of the result's shape (KernelForms.h).
 
@@ -14,9 +16,13 @@
 #include "passes/cpu/KernelForms.h"
 #include "passes/cpu/Kernels.h"
 #include "passes/cpu/MicrokernelPairs.h"
+#include "passes/cpu/Transpose.h"
+#include "passes/cpu/VectorParts.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+#include <numbers>
 
 using namespace mlir;
 
@@ -126,6 +132,7 @@ private:
                    Value firstRow, Value firstColumn) {
     return [=, this, &f](Value row) -> RowReader {
       Value tensorRow = f.add(firstRow, row);
+      prefetchNextHead(f, tensor, place(batch, head, tensorRow, f.constant(0), {}));
       return [=, this, &f](Value column, Value mask) {
         ElementEmitter elements(f);
         elements.provideArguments(kernel.body());
@@ -133,6 +140,27 @@ private:
         return elements.emit(tensor, place(batch, head, tensorRow, at, mask));
       };
     };
+  }
+
+  /// Where the rows of heads lie side by side, the next task is the next head's: its part of a row
+  /// is fetched while this one's is read. The processor does not see it coming, as rows of one head
+  /// lie far apart.
+  void prefetchNextHead(FunctionEmitter &f, Value tensor, const Coords &at) {
+    constexpr int64_t lineBytes = 64, mostLines = 4;
+    auto argument = dyn_cast<BlockArgument>(tensor);
+    TensorType type = ElementEmitter::typeOf(tensor);
+    if (!argument || op.getLayout() != "bshd" || !type.shape[-1].isStatic())
+      return;
+    Value position = f.constant(0);
+    for (int64_t axis = 0; axis < type.rank(); ++axis)
+      position = f.add(f.mul(position, f.dimValue(type.shape[axis])), at.index[axis]);
+    const int64_t bytes = type.shape[-1].value() * sizeBytes(type.dtype);
+    Value next =
+        f.offsetBytes(f.offset(f.buffer(argument.getArgNumber()), position, sizeBytes(type.dtype)),
+                      f.constant(bytes));
+    // To read, level 2 (LLVM numbers its levels from 3 down), data.
+    for (int64_t line = 0; line < std::min(bytes, mostLines * lineBytes); line += lineBytes)
+      LLVM::Prefetch::create(f.b, f.offsetBytes(next, f.constant(line)), 0, 2, 1);
   }
 
   void emitBody() {
@@ -180,10 +208,18 @@ private:
             emitLargest(f, index, f.add(firstRow, row), firstKey, rowAt(inTile, row));
           });
           f.loop(f.constant(0), tileRows, f.constant(1), [&](Value inTile) {
-            emitSoftmaxWeights(f, rowAt(inTile, f.add(tile, inTile)));
-            if (format.inPairs())
-              packWeights(f, f.offset(s, f.mul(inTile, rowStride), 4),
-                          f.offset(weights, f.mul(inTile, format.rowStride), 2), count);
+            SoftmaxRow row = rowAt(inTile, f.add(tile, inTile));
+            Value to = f.offset(weights, f.mul(inTile, format.rowStride), 2);
+            emitSoftmaxWeights(f, row, format.inPairs(), [&](Value values, Value column) {
+              // Whole vectors: there is room behind the last one.
+              if (format.inPairs())
+                f.store(emitToBFloat16(f, values), f.offset(to, column, 2));
+              else
+                f.store(values, f.offset(row.scores, column, 4));
+            });
+            if (format.inPairs()) // the second half of an odd last pair
+              f.store(arith::ConstantIntOp::create(f.b, f.b.getI16Type(), 0),
+                      f.offset(to, count, 2));
           });
           f.loop(f.constant(0), padded, f.constant(width), [&](Value column) {
             emitProduct(f, format, DType::float32,
@@ -220,15 +256,6 @@ private:
     return columns.isStatic() && columns.value() > 0 && columns.value() <= width / 2;
   }
 
-  /// What a row of scores became, as rows of A of the second product.
-  void packWeights(FunctionEmitter &f, Value scores, Value to, Value count) {
-    f.vectorLoop(count, [&](Value column, Value) { // whole vectors: there is room behind them
-      Value values = f.load(f.vec(f.f32()), f.offset(scores, column, 4));
-      f.store(emitToBFloat16(f, values), f.offset(to, column, 2));
-    });
-    f.store(arith::ConstantIntOp::create(f.b, f.b.getI16Type(), 0), f.offset(to, count, 2));
-  }
-
   /// Elements of k at two neighbouring columns each, as words; zeros where `mask` is off.
   Value pairsOf(FunctionEmitter &f, Value values, Value mask) {
     if (mask) {
@@ -239,21 +266,29 @@ private:
                                    emitToBFloat16(f, values));
   }
 
+  /// Where a key's column begins in the panels of k.
+  Value keyColumn(FunctionEmitter &f, Value panels, Value key) {
+    Value panel = f.mul(f.div(key, f.constant(width)), format.panelElements(f, f.dimValue(depth)));
+    return f.offset(f.offset(panels, panel, format.rowBytes()), f.rem(key, f.constant(width)), 4);
+  }
+
   /// k as panels [depth][width] of keys, one behind the other, or that in pairs of depth.
   void packKeys(FunctionEmitter &f, Value panels, ArrayRef<Value> batch, Value head, Value firstKey,
                 Value count) {
     RowSource source = rowsOf(f, op.getK(), batch, head, firstKey, {});
+    Value first = f.constant(0);
+    if (isWholeVectors(f, depth)) {
+      first = f.mul(f.div(count, f.constant(f.lanes())), f.lanes());
+      f.loop(f.constant(0), first, f.constant(f.lanes()),
+             [&](Value key) { packKeysTogether(f, keyColumn(f, panels, key), key, source); });
+    }
     Value depthValue = f.dimValue(depth);
-    const bool wholeVectors = isWholeVectors(f, depth);
     // A step: what lies side by side in a row of k and in a column of a panel.
     const int64_t step = format.inPairs() ? 2 : 1;
-    f.loop(f.constant(0), count, f.constant(1), [&](Value key) {
-      Value panel = f.offset(
-          panels, f.mul(f.div(key, f.constant(width)), format.panelElements(f, depthValue)),
-          format.rowBytes());
-      Value to = f.offset(panel, f.rem(key, f.constant(width)), 4);
+    f.loop(first, count, f.constant(1), [&](Value key) {
+      Value to = keyColumn(f, panels, key);
       RowReader read = source(key);
-      emitColumns(f, depthValue, wholeVectors, [&](Value column, Value mask) {
+      emitColumns(f, depthValue, isWholeVectors(f, depth), [&](Value column, Value mask) {
         Value values = read(column, mask);
         if (format.inPairs())
           values = pairsOf(f, values, mask);
@@ -270,6 +305,37 @@ private:
         }
       });
     });
+  }
+
+  /// As many keys as a vector has lanes, of whole vectors: transposed in registers.
+  void packKeysTogether(FunctionEmitter &f, Value to, Value key, const RowSource &source) {
+    const int64_t lanes = f.lanes(), step = format.inPairs() ? 2 : 1;
+    SmallVector<RowReader> rows;
+    for (int64_t i = 0; i < lanes; ++i)
+      rows.push_back(source(f.add(key, i)));
+    // Columns that make vectors of words: of pairs two vectors, but for the last one of an odd
+    // number.
+    auto pack = [&](Value column, bool half) {
+      SmallVector<Value> words;
+      for (const RowReader &read : rows) {
+        Value values = read(column, {});
+        if (format.inPairs()) {
+          values = pairsOf(f, values, {});
+          Value next = half ? values : pairsOf(f, read(f.add(column, lanes), {}), {});
+          values = emitJoined(f, values, next);
+        }
+        words.push_back(values);
+      }
+      emitTranspose(f, words);
+      Value start = f.offset(to, f.mul(f.div(column, f.constant(step)), width), 4);
+      for (int64_t word = 0; word < (half ? lanes / 2 : lanes); ++word)
+        f.store(words[word], f.offsetBytes(start, f.constant(word * width * 4)));
+    };
+    const int64_t whole = depth.value() / (lanes * step) * (lanes * step);
+    f.loop(f.constant(0), f.constant(whole), f.constant(lanes * step),
+           [&](Value column) { pack(column, false); });
+    if (whole < depth.value())
+      pack(f.constant(whole), true);
   }
 
   /// v as panels [productBlock][width] of columns, one behind the other.
@@ -308,12 +374,13 @@ private:
 
   void emitLargest(FunctionEmitter &f, ArrayRef<Value> lead, Value query, Value firstKey,
                    const SoftmaxRow &row) {
-    Value scale = f.splat(f.constantF32(float(op.getScale().convertToDouble())));
+    const double scale = op.getScale().convertToDouble() * std::numbers::log2e;
+    Value scales = f.splat(f.constantF32(float(scale)));
     Value mask = op.getMask();
     Value lowest = f.splat(f.constantF32(-std::numeric_limits<float>::infinity()));
     Value isFirst = f.equal(firstKey, f.constant(0));
     emitSoftmaxLargest(f, row, isFirst, [&](Value values, Value column, Value lanesOn) -> Value {
-      values = arith::MulFOp::create(f.b, values, scale);
+      values = arith::MulFOp::create(f.b, values, scales);
       if (!mask)
         return values;
       ElementEmitter elements(f);
@@ -329,8 +396,22 @@ private:
         term = f.splat(term);
       if (type.dtype == DType::boolean)
         return arith::SelectOp::create(f.b, term, values, lowest);
-      return arith::AddFOp::create(f.b, values, term);
+      return arith::AddFOp::create(f.b, values, inPowersOfTwo(f, term));
     });
+  }
+
+  /// Float32 mask terms as exponents of two. Finite ones stay finite: the lowest number, too.
+  Value inPowersOfTwo(FunctionEmitter &f, Value terms) {
+    Value scaled =
+        arith::MulFOp::create(f.b, terms, f.splat(f.constantF32(std::numbers::log2e_v<float>)));
+    Value lowest = f.splat(f.constantF32(std::numeric_limits<float>::lowest()));
+    Value infinite = f.splat(f.constantF32(-std::numeric_limits<float>::infinity()));
+    auto is = [&](arith::CmpFPredicate predicate, Value x, Value y) -> Value {
+      return arith::CmpFOp::create(f.b, predicate, x, y);
+    };
+    Value overflows = arith::AndIOp::create(f.b, is(arith::CmpFPredicate::OEQ, scaled, infinite),
+                                            is(arith::CmpFPredicate::ONE, terms, infinite));
+    return arith::SelectOp::create(f.b, overflows, lowest, scaled);
   }
 
   /// Divides by the sums and stores, after whatever is behind the attention.
@@ -342,11 +423,12 @@ private:
       // A query that attends to nothing: its sum and its outputs are 0.
       Value sum = f.load(f.f32(), f.offset(sums, row, 4));
       Value nothing = arith::CmpFOp::create(f.b, arith::CmpFPredicate::OEQ, sum, f.constantF32(0));
-      Value divisor = f.splat(arith::SelectOp::create(f.b, nothing, f.constantF32(1), sum));
+      Value divisor = arith::SelectOp::create(f.b, nothing, f.constantF32(1), sum);
+      Value share = f.splat(arith::DivFOp::create(f.b, f.constantF32(1), divisor));
       Value from = f.offset(out, f.mul(row, padded), 4);
       emitColumns(f, f.dimValue(columns), wholeVectors, [&](Value column, Value mask) {
         Value value =
-            arith::DivFOp::create(f.b, f.load(f.vec(f.f32()), f.offset(from, column, 4)), divisor);
+            arith::MulFOp::create(f.b, f.load(f.vec(f.f32()), f.offset(from, column, 4)), share);
         value = roundTo(f, value, type.dtype);
         ElementEmitter elements(f);
         elements.provideArguments(kernel.body());

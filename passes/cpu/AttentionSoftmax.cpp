@@ -41,6 +41,8 @@ Value emitReference(FunctionEmitter &f, Value largest) {
   return arith::SelectOp::create(f.b, nothing, f.constantF32(0), largest);
 }
 
+MathOptions options(FunctionEmitter &f) { return {f.lowering.target.fma}; }
+
 } // namespace
 
 void emitSoftmaxLargest(FunctionEmitter &f, const SoftmaxRow &row, Value isFirst,
@@ -70,32 +72,33 @@ void emitSoftmaxLargest(FunctionEmitter &f, const SoftmaxRow &row, Value isFirst
   Value before = f.load(f.f32(), row.largest);
   Value largest = greater(before, emitLanes(f, most, greater));
   f.store(largest, row.largest);
-  // What was summed before counted from another largest score.
-  f.ifThen(
-      isFirst, [] {},
-      [&] {
-        Value difference = f.splat(arith::SubFOp::create(f.b, before, emitReference(f, largest)));
-        Value changes = emitExpFlushed(f.b, difference, {f.lowering.target.fma});
-        Value change = vector::ExtractOp::create(f.b, changes, int64_t(0));
-        f.store(arith::MulFOp::create(f.b, f.load(f.f32(), row.sum), change), row.sum);
-        f.loop(f.constant(0), row.outputColumns, lanes, [&](Value column) {
-          Value place = f.offset(row.output, column, 4);
-          f.store(arith::MulFOp::create(f.b, f.load(type, place), changes), place);
-        });
-      });
+  // What was summed before counted from another largest score, unless that is still the largest.
+  Value grown = arith::CmpFOp::create(f.b, arith::CmpFPredicate::OLT, before, largest);
+  Value later = arith::CmpIOp::create(f.b, arith::CmpIPredicate::eq, isFirst,
+                                      arith::ConstantIntOp::create(f.b, f.b.getI1Type(), 0));
+  f.ifThen(arith::AndIOp::create(f.b, later, grown), [&] {
+    Value difference = arith::SubFOp::create(f.b, before, emitReference(f, largest));
+    Value changes = emitExp2Flushed(f.b, f.splat(difference), options(f));
+    Value change = vector::ExtractOp::create(f.b, changes, int64_t(0));
+    f.store(arith::MulFOp::create(f.b, f.load(f.f32(), row.sum), change), row.sum);
+    f.loop(f.constant(0), row.outputColumns, lanes, [&](Value column) {
+      Value place = f.offset(row.output, column, 4);
+      f.store(arith::MulFOp::create(f.b, f.load(type, place), changes), place);
+    });
+  });
 }
 
-void emitSoftmaxWeights(FunctionEmitter &f, const SoftmaxRow &row) {
+void emitSoftmaxWeights(FunctionEmitter &f, const SoftmaxRow &row, bool rough,
+                        llvm::function_ref<void(Value weights, Value column)> keep) {
   auto type = f.vec(f.f32());
   auto add = [&](Value x, Value y) -> Value { return arith::AddFOp::create(f.b, x, y); };
   Value references = f.splat(emitReference(f, f.load(f.f32(), row.largest)));
   Value sums = f.fold(f.constant(0), row.count, f.constant(f.lanes()), f.splat(f.constantF32(0)),
                       [&](Value column, ValueRange carried) {
-                        Value place = f.offset(row.scores, column, 4);
-                        Value distance =
-                            arith::SubFOp::create(f.b, f.load(type, place), references);
-                        Value weights = emitExpFlushed(f.b, distance, {f.lowering.target.fma});
-                        f.store(weights, place);
+                        Value scores = f.load(type, f.offset(row.scores, column, 4));
+                        Value exponents = arith::SubFOp::create(f.b, scores, references);
+                        Value weights = emitExp2Flushed(f.b, exponents, options(f), rough);
+                        keep(weights, column);
                         return SmallVector<Value>{add(carried[0], weights)};
                       })[0];
   f.store(add(f.load(f.f32(), row.sum), emitLanes(f, sums, add)), row.sum);

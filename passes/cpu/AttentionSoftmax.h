@@ -5,9 +5,9 @@
 namespace kiln::passes {
 
 /// What online softmax keeps of each query row between key blocks: the largest score so far and
-/// the sum of exp(score - largest), float32 scalars in memory.
+/// the sum of the weights 2^(score - largest), float32 scalars in memory.
 struct SoftmaxRow {
-  mlir::Value scores;  // pointer: float32 scores of this key block; become exp(score - largest)
+  mlir::Value scores;  // pointer: float32 scores of this key block
   mlir::Value count;   // i64: scores, 1 to productBlock; up to a whole vector more may be written
   mlir::Value largest; // pointer
   mlir::Value sum;     // pointer
@@ -25,8 +25,9 @@ void emitSoftmaxLargest(
     FunctionEmitter &f, const SoftmaxRow &row, mlir::Value isFirst,
     llvm::function_ref<mlir::Value(mlir::Value scores, mlir::Value column, mlir::Value mask)>
         adjust);
-/// The second: the weights exp(score - largest) and their sum. A row whose scores are all -inf so
-/// far keeps the sum 0. NaN makes the sum NaN.
-void emitSoftmaxWeights(FunctionEmitter &f, const SoftmaxRow &row);
+/// The second: the weights and their sum. A row whose scores are all -inf so far keeps the sum 0.
+/// NaN makes the sum NaN. `rough`: emitExp2Flushed's. `keep` gets the weights of a column.
+void emitSoftmaxWeights(FunctionEmitter &f, const SoftmaxRow &row, bool rough,
+                        llvm::function_ref<void(mlir::Value weights, mlir::Value column)> keep);
 
 } // namespace kiln::passes

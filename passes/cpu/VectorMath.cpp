@@ -82,6 +82,19 @@ Value emitExpFlushed(ImplicitLocOpBuilder &b, Value x, const MathOptions &option
   return m.mul(m.add(reducedExpm1(m, r), 1), m.powerOfTwo(t));
 }
 
+Value emitExp2Flushed(ImplicitLocOpBuilder &b, Value x, const MathOptions &options, bool rough) {
+  MathEmitter m(b, x, options);
+  // 2^r for |r| <= 1/2, minimax with 1 at 0, relative errors 2.0e-9 and 1.1e-4.
+  static constexpr double close[] = {
+      1, 0.693147203, 0.240226479, 0.0555033247, 0.00961843736, 0.00133988745, 0.000153533621};
+  static constexpr double near[] = {1, 0.693282928, 0.242210966, 0.0550089319};
+  Value t = m.add(x, m.roundingMagic());
+  Value r = m.sub(x, m.sub(t, m.roundingMagic()));
+  Value p = m.polynomial(r, rough ? ArrayRef<double>(near) : ArrayRef<double>(close));
+  // From -126 on the power is a normal number. Below, what became of infinity is thrown away.
+  return m.select(m.less(x, -126), m.number(0), m.mul(p, m.powerOfTwo(t)));
+}
+
 Value emitExpm1(ImplicitLocOpBuilder &b, Value x, const MathOptions &options) {
   MathEmitter m(b, x, options);
   auto [t, r] = reduceByLn2(m, m.atMost(m.atLeast(x, -20), expHighest));

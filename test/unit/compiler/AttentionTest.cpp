@@ -165,6 +165,30 @@ TEST_P(AttentionTest, floatMask) {
   expectNear(out[0], expected);
 }
 
+// The lowest number is no infinity: a query whose keys all have it attends to all of them alike,
+// and one with infinities to none. In several blocks of keys, of which the first has nothing.
+TEST_P(AttentionTest, lowestMask) {
+  Sizes s{1, 2, 2, 3, 300, 32, 16};
+  CompiledKernel kernel(attentionText(s, false, tensorType("f32", {"2", "s", "t"}), 0.2),
+                        GetParam());
+  Operands o(s, false);
+  Data mask(DType::float32, {2, s.queries, s.keys});
+  for (int64_t i = 0; i < mask.size(); ++i) {
+    int64_t query = i / s.keys % s.queries, key = i % s.keys;
+    mask.set(i, query == 0   ? std::numeric_limits<float>::lowest()
+                : query == 1 ? -infinity
+                : key < 256  ? -infinity
+                             : 0);
+  }
+  std::vector<double> expected =
+      reference(s, false, o.q, o.k, o.v, 0.2, [&](int64_t, int64_t h, int64_t i, int64_t j) {
+        return i == 0 ? -1e30 : mask[(h * s.queries + i) * s.keys + j]; // 1e30 + score = 1e30
+      });
+  std::vector<Data> out = {Data(DType::float32, {s.batch, s.heads, s.queries, s.columns})};
+  EXPECT_EQ(kernel.run({o.q, o.k, o.v, mask}, out, {s.batch, s.queries, s.keys}, 2), 0);
+  expectNear(out[0], expected);
+}
+
 // A sentence gives the same bits alone and as one of many.
 TEST_P(AttentionTest, aHeadDoesNotDependOnTheOthers) {
   Sizes s{3, 4, 4, 50, 50, 32, 32};

@@ -47,7 +47,8 @@ std::unique_ptr<MappedImage> compile(const Target &target, int lanes, const Emit
     };
     Value x = LLVM::LoadOp::create(b, type, address(0), 4);
     Value y = LLVM::LoadOp::create(b, type, address(1), 4);
-    LLVM::StoreOp::create(b, emit(b, x, y, {target.fma}), address(2), 4);
+    LLVM::StoreOp::create(b, emit(b, x, y, {target.fma}),
+                          address(2), 4);
   }
   func::ReturnOp::create(b);
   if (failed(kernel.lower(*module))) {
@@ -285,6 +286,16 @@ TEST(VectorMath, ExpFlushed) { // of -|x|, as it takes no positive numbers; NaN 
   // Where the result is a normal number its error is that of exp (1.02 ulp of at most 2^-23).
   expectClose(
       "expFlushed", emit, [](double x) { return std::exp(-std::abs(x)); }, 1.25e-7, 0x1p-126);
+}
+template <bool rough>
+Value exp2OfNegative(mlir::ImplicitLocOpBuilder &b, Value x, const MathOptions &options) {
+  Value negative = mlir::arith::NegFOp::create(b, mlir::LLVM::FAbsOp::create(b, x));
+  return passes::emitExp2Flushed(b, negative, options, rough);
+}
+TEST(VectorMath, Exp2Flushed) {
+  auto exact = [](double x) { return std::exp2(-std::abs(x)); };
+  expectClose("exp2Flushed", exp2OfNegative<false>, exact, 1e-7, 0x1p-126);
+  expectClose("exp2 rough", exp2OfNegative<true>, exact, 1.02e-4, 0x1p-126);
 }
 TEST(VectorMath, Expm1) { expectUlps("expm1", passes::emitExpm1, std::expm1, 1.5); }
 TEST(VectorMath, Log) { expectUlps("log", passes::emitLog, std::log, 0.84); }
