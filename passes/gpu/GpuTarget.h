@@ -10,8 +10,8 @@ std::optional<CpuTarget> gpuTarget(std::string_view chip);
 /// The names that there are, for messages.
 std::string gpuChips();
 
-/// Widest rows of q and k, and of v, elements, that the kernel of an attention holds: more would not
-/// fit into registers (columns / 2 for the sums of a thread).
+/// Widest rows of q and k, and of v, elements, that the kernel of an attention holds: more would
+/// not fit into registers (columns / 2 for the sums of a thread).
 constexpr int64_t mostAttentionDepth = 256, mostAttentionColumns = 128;
 
 } // namespace kiln::passes

@@ -1,6 +1,7 @@
 /// Products of two tensors neither of which is a weight, over batch dims: a block makes a tile of
-/// one matrix (ProductTile.h). Operands may be anything that ElementEmitter computes; behind the
-/// product, elementwise operations of the result's shape (KernelForms.h).
+/// one matrix (ProductTile.h). Operands may be anything that ElementEmitter computes; such as lie
+/// in memory are copied from there, the second one along its rows, as it lies. Behind the product,
+/// elementwise operations of the result's shape (KernelForms.h).
 #include "ir/KilnDialect.h"
 #include "passes/cpu/KernelForms.h"
 #include "passes/gpu/DeviceOps.h"
@@ -68,17 +69,51 @@ private:
     return elements.emit(tensor, broadcastCoords(f, from, {from.dtype, Shape(full)}, at));
   }
 
+  /// The address of an operand's matrix, if it lies in memory as it is multiplied and its rows are
+  /// whole chunks; else null.
+  Value inMemory(FunctionEmitter &f, Value tensor, ArrayRef<Value> matrix) {
+    TensorType from = ElementEmitter::typeOf(tensor);
+    auto argument = dyn_cast<BlockArgument>(tensor);
+    if (!argument || from.dtype != dtype || !isWholeChunks(from.shape[-1], dtype))
+      return {};
+    Coords at;
+    at.index.append(matrix.begin(), matrix.end());
+    at.index.append(2, f.constant(0));
+    std::vector<Dim> full(batch.begin(), batch.end());
+    full.insert(full.end(), from.shape.end() - 2, from.shape.end());
+    at = broadcastCoords(f, from, {from.dtype, Shape(full)}, at);
+    Value position = f.constant(0);
+    for (int64_t i = 0; i < from.rank(); ++i)
+      position = f.add(f.mul(position, f.dimValue(from.shape[i])), at.index[i]);
+    return f.offset(f.buffer(argument.getArgNumber()), position, sizeBytes(dtype));
+  }
+
+  TileOperand rowsOfX(FunctionEmitter &f, ArrayRef<Value> matrix, Value firstRow) {
+    if (Value base = inMemory(f, op.getX(), matrix))
+      return rowsInMemory(f, dtype, depth, [=, this, &f](Value row) -> RowPlace {
+        Value number = f.add(firstRow, row);
+        Value position = f.mul(number, f.mul(f.dimValue(depth), sizeBytes(dtype)));
+        return {f.offsetBytes(base, position), f.lessThan(number, f.dimValue(rows))};
+      });
+    return computedRows(
+        f, x.dtype, dtype, depth, firstRow, f.dimValue(rows),
+        [=, this, &f](Value row, Value k) { return read(f, op.getX(), matrix, row, k, -1); });
+  }
+
+  TileOperand operandY(FunctionEmitter &f, ArrayRef<Value> matrix, Value firstColumn) {
+    if (Value base = inMemory(f, op.getY(), matrix))
+      return matrixInMemory(f, dtype, depth, columns, base, firstColumn);
+    return computedMatrix(
+        f, y.dtype, dtype, depth, columns, firstColumn,
+        [=, this, &f](Value k, Value column) { return read(f, op.getY(), matrix, k, column, -1); });
+  }
+
   void emitBlock(FunctionEmitter &f, const ProductTile &tile, ArrayRef<Value> at) {
     SmallVector<Value> matrix(at.drop_back(2));
     Value firstColumn = f.mul(at[at.size() - 2], shape.columns);
     Value firstRow = f.mul(at.back(), shape.rows);
     Value thread = device::threadId(f), shared = device::dynamicShared(f);
-    TileOperand a =
-        computedRows(f, x.dtype, dtype, depth, firstRow, f.dimValue(rows),
-                     [&](Value row, Value k) { return read(f, op.getX(), matrix, row, k, -1); });
-    TileOperand b = computedRows(
-        f, y.dtype, dtype, depth, firstColumn, f.dimValue(columns),
-        [&](Value column, Value k) { return read(f, op.getY(), matrix, k, column, -2); });
+    TileOperand a = rowsOfX(f, matrix, firstRow), b = operandY(f, matrix, firstColumn);
     SmallVector<Value> sums =
         tile.emit(f, thread, shared, a, b, tile.allStages(f, f.dimValue(depth)));
     tile.store(f, thread, sums, shared);

@@ -20,33 +20,53 @@ struct ProductTile::Places {
   struct Source {
     const TileOperand *operand;
     Value offset; // of the chunk within a stage, bytes
+    Value k;      // of its first element within a stage
     SmallVector<Value> prepared;
   };
   Value shared;
-  Value chunk; // of a row, that this thread copies
   SmallVector<Source> sources;
+  bool isAcross;
   Value a, b; // bytes within a stage
 };
+
+/// A thread always copies the same chunk of a row, of some rows.
+void ProductTile::addSources(FunctionEmitter &f, Places &places, Value thread,
+                             const TileOperand &operand, int64_t rows, int64_t base) const {
+  const int64_t rowsAtOnce = shape.threads() / chunks;
+  Value chunk = f.rem(thread, f.constant(chunks)), firstRow = f.div(thread, f.constant(chunks));
+  for (int64_t i = 0; i < rows / rowsAtOnce; ++i) {
+    Value row = f.add(firstRow, i * rowsAtOnce);
+    Value offset = f.add(f.mul(f.add(row, base), rowBytes), f.mul(chunk, chunkBytes));
+    places.sources.push_back(
+        {&operand, offset, f.mul(chunk, chunkElements()), operand.prepare(row)});
+  }
+}
+
+void ProductTile::addSourcesAcross(FunctionEmitter &f, Places &places, Value thread,
+                                   const TileOperand &operand) const {
+  assert(chunks * chunkElements() * acrossBytes() <= shape.columns * rowBytes);
+  const int64_t wide = shape.columns / chunkElements(), rowsAtOnce = shape.threads() / wide;
+  Value chunk = f.rem(thread, f.constant(wide)), firstRow = f.div(thread, f.constant(wide));
+  SmallVector<Value> prepared = operand.prepare(f.mul(chunk, chunkElements()));
+  for (int64_t i = 0; i < chunks * chunkElements() / rowsAtOnce; ++i) {
+    Value row = f.add(firstRow, i * rowsAtOnce);
+    Value offset = f.add(f.mul(row, acrossBytes()), f.mul(chunk, chunkBytes));
+    places.sources.push_back({&operand, f.add(offset, shape.rows * rowBytes), row, prepared});
+  }
+}
 
 SmallVector<Value> ProductTile::emit(FunctionEmitter &f, Value thread, Value shared,
                                      const TileOperand &a, const TileOperand &b,
                                      const Stages &stretch) const {
   auto number = [&](int64_t value) { return f.constant(value); };
-  const int64_t rowsAtOnce = shape.threads() / chunks;
   Places places;
   places.shared = shared;
-  // The chunks that this thread copies: always the same one of a row, of some rows.
-  places.chunk = f.rem(thread, number(chunks));
-  Value firstRow = f.div(thread, number(chunks));
-  auto addSources = [&](const TileOperand &operand, int64_t rows, int64_t base) {
-    for (int64_t i = 0; i < rows / rowsAtOnce; ++i) {
-      Value row = f.add(firstRow, i * rowsAtOnce);
-      Value offset = f.add(f.mul(f.add(row, base), rowBytes), f.mul(places.chunk, chunkBytes));
-      places.sources.push_back({&operand, offset, operand.prepare(row)});
-    }
-  };
-  addSources(a, shape.rows, 0);
-  addSources(b, shape.columns, shape.rows);
+  places.isAcross = b.isAcross;
+  addSources(f, places, thread, a, shape.rows, 0);
+  if (b.isAcross)
+    addSourcesAcross(f, places, thread, b);
+  else
+    addSources(f, places, thread, b, shape.columns, shape.rows);
 
   // Where this thread's registers come from: see loadMatrices.
   Value lane = f.rem(thread, number(32)), warp = f.div(thread, number(32));
@@ -54,10 +74,18 @@ SmallVector<Value> ProductTile::emit(FunctionEmitter &f, Value thread, Value sha
         warpColumn = f.rem(warp, number(shape.warpColumns));
   Value aRow = f.add(f.mul(warpRow, tilesM() * 16), f.rem(lane, number(16)));
   places.a = f.add(f.mul(aRow, rowBytes), f.mul(f.div(lane, number(16)), chunkBytes));
-  Value bRow = f.add(f.mul(f.div(lane, number(16)), 8), f.rem(lane, number(8)));
-  bRow = f.add(f.add(f.mul(warpColumn, tilesN() * 8), bRow), shape.rows);
-  Value bChunk = f.rem(f.div(lane, number(8)), number(2));
-  places.b = f.add(f.mul(bRow, rowBytes), f.mul(bChunk, chunkBytes));
+  Value firstColumn = f.mul(warpColumn, tilesN() * 8);
+  if (!b.isAcross) {
+    Value row = f.add(f.mul(f.div(lane, number(16)), 8), f.rem(lane, number(8)));
+    row = f.add(f.add(firstColumn, row), shape.rows);
+    Value chunk = f.rem(f.div(lane, number(8)), number(2));
+    places.b = f.add(f.mul(row, rowBytes), f.mul(chunk, chunkBytes));
+  } else {
+    const int64_t bytes = sizeBytes(product.dtype), each = bytes == 4 ? 4 : 16; // threads
+    Value row = f.rem(lane, number(each)), column = f.div(lane, number(each));
+    column = f.add(f.mul(firstColumn, bytes), f.mul(column, bytes == 4 ? 4 : chunkBytes));
+    places.b = f.add(f.add(f.mul(row, acrossBytes()), column), shape.rows * rowBytes);
+  }
 
   if (!product.inParts())
     return multiply(f, places, stretch, Operands::anything);
@@ -95,11 +123,12 @@ SmallVector<Value> ProductTile::multiply(FunctionEmitter &f, const Places &place
   Value nowhere = number(int64_t(1) << 40); // k is less
   auto copyStage = [&](Value step) {
     Value stage = stageOf(step);
-    Value column = f.mul(f.add(f.mul(step, chunks), places.chunk), chunkElements());
     // Behind the stretch nothing is read: it is as if k ended there.
-    column = arith::SelectOp::create(f.b, f.lessThan(step, stretch.end), column, nowhere);
+    Value first = f.mul(step, chunks * chunkElements());
+    first = arith::SelectOp::create(f.b, f.lessThan(step, stretch.end), first, nowhere);
     for (const Places::Source &source : places.sources)
-      source.operand->load(source.prepared, column, device::sharedOffset(f, stage, source.offset));
+      source.operand->load(source.prepared, f.add(first, source.k),
+                           device::sharedOffset(f, stage, source.offset));
     device::commitCopies(f);
   };
 
@@ -118,19 +147,14 @@ SmallVector<Value> ProductTile::multiply(FunctionEmitter &f, const Places &place
             product.dtype == DType::float32 && product.precision == Precision::bf16 ? 2 : 1;
         for (int64_t first = 0; first < chunks / 2; first += atOnce) {
           SmallVector<SmallVector<Value>> aWords(tilesM()), bWords(tilesN());
-          auto load = [&](Value offset, int64_t row, int64_t half) {
-            Value at = f.add(offset, row * rowBytes + half * 2 * chunkBytes);
-            return device::loadMatrices(f, device::sharedOffset(f, stage, at));
-          };
           for (int64_t m = 0; m < tilesM(); ++m)
-            for (int64_t half = first; half < first + atOnce; ++half)
-              llvm::append_range(aWords[m], load(places.a, m * 16, half));
-          for (int64_t n = 0; n < tilesN(); n += 2)
             for (int64_t half = first; half < first + atOnce; ++half) {
-              SmallVector<Value> words = load(places.b, n * 8, half);
-              bWords[n].append({words[0], words[1]});
-              bWords[n + 1].append({words[2], words[3]});
+              Value at = f.add(places.a, m * 16 * rowBytes + half * 2 * chunkBytes);
+              llvm::append_range(aWords[m],
+                                 device::loadMatrices(f, device::sharedOffset(f, stage, at)));
             }
+          for (int64_t half = first; half < first + atOnce; ++half)
+            loadWords(f, places, stage, half, bWords);
           emitMultiplySteps(f, product, aWords, bWords, next, operands);
         }
         return next;
@@ -138,6 +162,26 @@ SmallVector<Value> ProductTile::multiply(FunctionEmitter &f, const Places &place
   device::waitForCopies(f, 0);
   device::barrier(f);
   return sums;
+}
+
+void ProductTile::loadWords(FunctionEmitter &f, const Places &places, Value stage, int64_t step,
+                            MutableArrayRef<SmallVector<Value>> words) const {
+  const int64_t bytes = sizeBytes(product.dtype), depth = 2 * chunkElements(); // k of a step
+  auto at = [&](int64_t offset) { return device::sharedOffset(f, stage, f.add(places.b, offset)); };
+  if (places.isAcross && bytes == 4) {
+    for (int64_t n = 0; n < tilesN(); ++n)
+      for (int64_t row : {int64_t(0), depth / 2})
+        words[n].push_back(
+            f.load(f.b.getI32Type(), at((step * depth + row) * acrossBytes() + n * 32)));
+    return;
+  }
+  for (int64_t n = 0; n < tilesN(); n += 2) {
+    const int64_t offset = places.isAcross ? step * depth * acrossBytes() + n * 8 * bytes
+                                           : n * 8 * rowBytes + step * 2 * chunkBytes;
+    SmallVector<Value> four = device::loadMatrices(f, at(offset), /*transposed=*/places.isAcross);
+    words[n].append({four[0], four[1]});
+    words[n + 1].append({four[2], four[3]});
+  }
 }
 
 ProductTile::Stages ProductTile::allStages(FunctionEmitter &f, Value depth) const {

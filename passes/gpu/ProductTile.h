@@ -14,7 +14,8 @@ struct TileShape {
   int64_t threads() const { return warpRows * warpColumns * 32; }
 };
 
-/// One operand of a product as the tile reads it: rows of k, in chunks of 16 bytes.
+/// One operand of a product as the tile reads it: rows of k, in chunks of 16 bytes. (Of the second
+/// operand these rows are the columns of the tile.)
 struct TileOperand {
   /// What a thread must know of row number `row` of the tile: called once for each of its rows.
   std::function<llvm::SmallVector<mlir::Value>(mlir::Value row)> prepare;
@@ -24,6 +25,10 @@ struct TileOperand {
   /// The elements of a chunk as a vector of float32, for a row that is there and a whole chunk
   /// within k.
   std::function<mlir::Value(mlir::ValueRange prepared, mlir::Value column)> read;
+
+  /// Of the second operand: it lies as [k, columns of the tile]. Then `prepare` is called with the
+  /// first column of a chunk, `load` with the number of a row; there is no `read`.
+  bool isAcross = false;
 };
 
 /// The product of a tile on tensor cores: chunks of both operands come through shared memory, in
@@ -74,11 +79,25 @@ private:
   /// once lie in different banks.
   static constexpr int64_t chunks = 4, rowBytes = chunks * chunkBytes + 16, stages = 4;
 
+  /// Between rows of an operand that lies across, in the place of its rows of k. 16-bit elements
+  /// are read as 8 chunks of rows one after the other, float32 as words of rows 0 to 3.
+  int64_t acrossBytes() const {
+    const int64_t bytes = sizeBytes(product.dtype);
+    return shape.columns * bytes + (bytes == 4 ? 32 : 16);
+  }
+
   int64_t tilesM() const { return shape.rows / shape.warpRows / 16; }
   int64_t tilesN() const { return shape.columns / shape.warpColumns / 8; }
 
   /// Where this thread copies from and to, and where it reads.
   struct Places;
+  void addSources(FunctionEmitter &f, Places &places, mlir::Value thread,
+                  const TileOperand &operand, int64_t rows, int64_t base) const;
+  void addSourcesAcross(FunctionEmitter &f, Places &places, mlir::Value thread,
+                        const TileOperand &operand) const;
+  /// The words of the second operand for a step of 32 bytes of k.
+  void loadWords(FunctionEmitter &f, const Places &places, mlir::Value stage, int64_t step,
+                 llvm::MutableArrayRef<llvm::SmallVector<mlir::Value>> words) const;
   llvm::SmallVector<mlir::Value> multiply(FunctionEmitter &f, const Places &places,
                                           const Stages &stretch, Operands operands) const;
 

@@ -13,7 +13,7 @@ struct RowPlace {
 
 /// Rows in memory in the product's dtype, of `depth` elements that make whole chunks: copied
 /// asynchronously.
-TileOperand rowsInMemory(FunctionEmitter &f, DType dtype, int64_t depth,
+TileOperand rowsInMemory(FunctionEmitter &f, DType dtype, const Dim &depth,
                          std::function<RowPlace(mlir::Value row)> place);
 
 /// Rows that are computed: `element(row, column)` gives a vector of f.lanes() elements in the
@@ -21,5 +21,16 @@ TileOperand rowsInMemory(FunctionEmitter &f, DType dtype, int64_t depth,
 TileOperand computedRows(FunctionEmitter &f, DType from, DType dtype, const Dim &depth,
                          mlir::Value firstRow, mlir::Value rows,
                          std::function<mlir::Value(mlir::Value row, mlir::Value column)> element);
+
+/// A matrix [depth, columns] in memory at `matrix`, in the product's dtype, whose rows are whole
+/// chunks; from `firstColumn` on. It is an operand that lies across.
+TileOperand matrixInMemory(FunctionEmitter &f, DType dtype, const Dim &depth, const Dim &columns,
+                           mlir::Value matrix, mlir::Value firstColumn);
+/// The same of elements that are computed, as computedRows has them: `element(k, column)`.
+TileOperand computedMatrix(FunctionEmitter &f, DType from, DType dtype, const Dim &depth,
+                           const Dim &columns, mlir::Value firstColumn,
+                           std::function<mlir::Value(mlir::Value k, mlir::Value column)> element);
+/// Whether rows of so many elements are known to be whole chunks.
+bool isWholeChunks(const Dim &elements, DType dtype);
 
 } // namespace kiln::passes

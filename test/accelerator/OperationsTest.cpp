@@ -136,6 +136,25 @@ TEST_F(OperationsTest, matmulOfBatches) {
           [](auto &x) { return matmul(x[0], x[1].transpose(-1, -2)); });
 }
 
+// The second operand as it lies in memory, computed on the way, and transposed; rows in whole 16
+// bytes and not.
+TEST_F(OperationsTest, matmulOfOperandsOfAllKinds) {
+  for (auto [dtype, tolerance] : precisions) {
+    SCOPED_TRACE(shortName(dtype));
+    for (auto [rows, depth, columns] :
+         {std::array<int64_t, 3>{66, 72, 80}, {70, 24, 23}, {5, 37, 8}}) {
+      SCOPED_TRACE(testing::Message() << rows << "x" << depth << "x" << columns);
+      Tensor x = draw({2, rows, depth}, dtype), y = draw({2, depth, columns}, dtype);
+      compare({x, y}, tolerance, [](auto &x) { return matmul(x[0], x[1]); });
+      compare({x, y}, tolerance, [](auto &x) { return matmul(x[0] * 2, -x[1]) + 1; });
+      compare({x, y[1]}, tolerance, [](auto &x) { return matmul(x[0], x[1]); });
+      compare({x[0], y}, tolerance, [](auto &x) { return matmul(x[0], x[1]); });
+      compare({x, y.transpose(1, 2).cast(DType::float32)}, tolerance,
+              [dtype = dtype](auto &x) { return matmul(x[0], x[1].cast(dtype).transpose(1, 2)); });
+    }
+  }
+}
+
 TEST_F(OperationsTest, infinitiesInProducts) {
   constexpr float infinity = std::numeric_limits<float>::infinity();
   Tensor x = Tensor::constant({0.0f, 0.5f, -infinity}).reshape({1, 3}).to(Accelerator());
@@ -191,7 +210,8 @@ TEST_F(OperationsTest, reversedAlongANamedDim) {
     return graph.compile();
   }();
   Tensor x = Tensor::arange(0, 6, 1, DType::float32, CPU()).reshape({3, 2}).to(Accelerator());
-  EXPECT_EQ(compiled(std::vector<Tensor>{x})[0].to(CPU()).toVector<float>(), (std::vector<float>{4, 5, 2, 3, 0, 1}));
+  EXPECT_EQ(compiled(std::vector<Tensor>{x})[0].to(CPU()).toVector<float>(),
+            (std::vector<float>{4, 5, 2, 3, 0, 1}));
 }
 
 } // namespace
