@@ -429,7 +429,7 @@ private:
       emitColumns(f, f.dimValue(columns), wholeVectors, [&](Value column, Value mask) {
         Value value =
             arith::MulFOp::create(f.b, f.load(f.vec(f.f32()), f.offset(from, column, 4)), share);
-        value = roundTo(f, value, type.dtype);
+        value = emitRoundedSums(f, format, value, type.dtype);
         ElementEmitter elements(f);
         elements.provideArguments(kernel.body());
         elements.provide(op.getResult(), [=](const Coords &) { return value; });

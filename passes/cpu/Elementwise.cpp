@@ -23,7 +23,9 @@ struct Operands {
   bool isFloat() const { return kiln::isFloat(dtype); }
   bool isSigned() const { return kiln::isSigned(dtype); }
 
-  MathOptions math() const { return {f.lowering.target.fma}; }
+  MathOptions math() const {
+    return {f.lowering.target.fma, !f.isOnDevice() && f.lowering.target.vectorBytes == 64};
+  }
 
   Value number(double value) const { // of x's type
     Type type = x().getType(), element = getElementTypeOrSelf(type);
@@ -196,7 +198,11 @@ const llvm::StringMap<Emit> &emitters() {
       {"cos", math<emitCos>},
       {"tanh", math<emitTanh>},
       {"erf", math<emitErf>},
-      {"gelu", math<emitGelu>},
+      {"gelu",
+       [](const Operands &o) -> Value {
+         const bool rough = o.dtype == DType::bfloat16 && !o.f.isOnDevice();
+         return (rough ? emitGeluRough : emitGelu)(o.f.b, o.x(), o.math());
+       }},
       {"gelu_tanh", math<emitGeluTanh>},
       {"gelu_quick", math<emitGeluQuick>},
       {"silu", math<emitSilu>},

@@ -365,7 +365,7 @@ private:
       Coords biasAt = at({}, coords.index.back(), coords.mask);
       value = arith::AddFOp::create(f.b, value, elements.emit(linear.getBiases()[index], biasAt));
     }
-    return roundTo(f, value, ElementEmitter::typeOf(linear.getResult(index)).dtype);
+    return emitRoundedSums(f, format, value, ElementEmitter::typeOf(linear.getResult(index)).dtype);
   }
 
   /// All values first: a value may be read from where another is stored (layer_norm in place).

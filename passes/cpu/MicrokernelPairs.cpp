@@ -137,4 +137,12 @@ Value emitToBFloat16(FunctionEmitter &f, Value x) {
   return intrinsic(f, "llvm.x86.avx512bf16.cvtneps2bf16.512", type, x);
 }
 
+Value emitRoundedToBFloat16(FunctionEmitter &f, Value x) {
+  auto words = f.vec(f.b.getI32Type());
+  Value halves = LLVM::BitcastOp::create(f.b, f.vec(f.b.getI16Type()), emitToBFloat16(f, x));
+  Value sixteen = arith::ConstantOp::create(f.b, DenseElementsAttr::get(words, APInt(32, 16)));
+  Value wide = arith::ExtUIOp::create(f.b, words, halves);
+  return LLVM::BitcastOp::create(f.b, f.vec(f.f32()), arith::ShLIOp::create(f.b, wide, sixteen));
+}
+
 } // namespace kiln::passes

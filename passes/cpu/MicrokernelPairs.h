@@ -25,5 +25,7 @@ void emitPairProduct(FunctionEmitter &f, const ProductOperands &operands, bool h
 
 /// A vector of float32 as bfloat16, rounded to nearest even; subnormals may become zeros.
 mlir::Value emitToBFloat16(FunctionEmitter &f, mlir::Value x);
+/// The same, as float32 again.
+mlir::Value emitRoundedToBFloat16(FunctionEmitter &f, mlir::Value x);
 
 } // namespace kiln::passes

@@ -1,5 +1,6 @@
 #include "passes/cpu/ProductFormat.h"
 
+#include "passes/cpu/ElementEmitter.h"
 #include "passes/cpu/MicrokernelPairs.h"
 #include "passes/cpu/MicrokernelTiles.h"
 #include "passes/cpu/TileOps.h"
@@ -43,6 +44,12 @@ void emitProductsBegin(FunctionEmitter &f, const ProductFormat &format) {
 void emitProductsEnd(FunctionEmitter &f, const ProductFormat &format) {
   if (format.unit == ProductUnit::tiles)
     TileOps::release(f);
+}
+
+Value emitRoundedSums(FunctionEmitter &f, const ProductFormat &format, Value sums, DType dtype) {
+  if (format.inPairs() && dtype == DType::bfloat16)
+    return emitRoundedToBFloat16(f, sums);
+  return roundTo(f, sums, dtype);
 }
 
 static void emitTilesAndPairs(FunctionEmitter &f, const ProductFormat &format,

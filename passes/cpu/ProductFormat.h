@@ -46,6 +46,11 @@ ProductFormat chooseProduct(const ModuleLowering &lowering, DType dtype, const D
 void emitProductsBegin(FunctionEmitter &f, const ProductFormat &format);
 void emitProductsEnd(FunctionEmitter &f, const ProductFormat &format);
 
+/// Sums of a product (a vector) rounded to `dtype`, as float32: in the format's own way, which may
+/// take subnormal numbers for zeros.
+mlir::Value emitRoundedSums(FunctionEmitter &f, const ProductFormat &format, mlir::Value sums,
+                            DType dtype);
+
 /// Calls the product of Microkernel.h in a format; `panelType`: of B's elements where the format
 /// leaves it open. `halfPanel`: the second half of each row of B and C need not be computed.
 void emitProduct(FunctionEmitter &f, const ProductFormat &format, DType panelType,
