@@ -30,16 +30,6 @@ void emitCopy(FunctionEmitter &f, Value from, Value to, Value bytes) {
   LLVM::CallOp::create(f.b, type, ValueRange{copy, f.runtime, from, to, bytes});
 }
 
-/// On a CPU these call the C library for float64.
-bool hasElementwise(StringRef op, DType dtype) {
-  static constexpr StringRef library[] = {"exp",  "log",       "log1p",      "tanh",    "erf",
-                                          "sin",  "cos",       "pow",        "sigmoid", "silu",
-                                          "gelu", "gelu_tanh", "gelu_quick", "mod"};
-  if (dtype == DType::float64 && llvm::is_contained(library, op))
-    return false;
-  return hasElementwiseLowering(op, dtype);
-}
-
 struct LowerToGpuPass : impl::LowerToGpuPassBase<LowerToGpuPass> {
   using LowerToGpuPassBase::LowerToGpuPassBase;
 
@@ -60,7 +50,7 @@ struct LowerToGpuPass : impl::LowerToGpuPassBase<LowerToGpuPass> {
     lowering.target = *target;
     lowering.precision = *wanted;
     lowering.deviceModule = device::createModule(lowering.module, "kernels");
-    Backend backend{"an accelerator", findDeviceEmitter, hasElementwise, emitCopy};
+    Backend backend{"an accelerator", findDeviceEmitter, hasElementwiseLowering, emitCopy};
     if (failed(lowerModule(lowering, backend)))
       return signalPassFailure();
     describe(lowering);

@@ -1,6 +1,7 @@
 #include "codegen/gpu/PtxEmitter.h"
 
 #include "codegen/cpu/OptimizeIR.h"
+#include "codegen/gpu/Libdevice.h"
 
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -95,6 +96,8 @@ Error prepare(mlir::ModuleOp source, const PtxOptions &options, Prepared &out) {
                                              /*disableVerification=*/!options.verify);
   if (!out.module)
     return createStringError("translation to LLVM IR failed: " + messages);
+  if (Error error = linkLibdevice(*out.module))
+    return error;
   for (Function &function : *out.module) {
     if (function.isDeclaration())
       continue;

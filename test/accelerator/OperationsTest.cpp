@@ -112,6 +112,46 @@ TEST_F(OperationsTest, attentionOfMaskedRows) {
   EXPECT_EQ(there[0][0][3].to(CPU()).toVector<float>(), std::vector<float>(8, 0));
 }
 
+// By CUDA's library, which need not be installed where nothing else of CUDA is.
+TEST_F(OperationsTest, functionsOfFloat64) {
+  const Tensor x = draw({5, 7}, DType::float64) * 4;
+  const Tensor y = draw({5, 7}, DType::float64) * 3;
+  const std::pair<const char *, Function> functions[] = {
+      {"exp", [](auto &in) { return exp(in[0]); }},
+      {"log", [](auto &in) { return log(abs(in[0])); }},
+      {"log1p", [](auto &in) { return log1p(abs(in[0])); }},
+      {"tanh", [](auto &in) { return tanh(in[0]); }},
+      {"erf", [](auto &in) { return erf(in[0]); }},
+      {"sin", [](auto &in) { return sin(in[0]); }},
+      {"cos", [](auto &in) { return cos(in[0]); }},
+      {"pow", [](auto &in) { return pow(abs(in[0]), in[1]); }},
+      {"mod", [](auto &in) { return in[0] % in[1]; }},
+      {"sigmoid", [](auto &in) { return sigmoid(in[0]); }},
+      {"silu", [](auto &in) { return silu(in[0]); }},
+      {"gelu", [](auto &in) { return gelu(in[0]); }},
+      {"softmax", [](auto &in) { return softmax(in[0]); }},
+      {"attention", [](auto &in) {
+         Tensor q = in[0].reshape({1, 5, 7}), k = in[1].reshape({1, 5, 7});
+         return attention(q, k, q);
+       }}};
+  for (const auto &[name, function] : functions) {
+    SCOPED_TRACE(name);
+    try {
+      const Tensor here = function({x, y});
+      const Tensor there = function({x.to(Accelerator()), y.to(Accelerator())}).to(CPU());
+      EXPECT_EQ(there.dtype(), DType::float64);
+      const std::vector<double> expected = here.toVector<double>(), got = there.toVector<double>();
+      ASSERT_EQ(got.size(), expected.size());
+      for (std::size_t i = 0; i < got.size(); ++i)
+        EXPECT_NEAR(got[i], expected[i], 1e-14 * std::max(1.0, std::fabs(expected[i]))) << i;
+    } catch (const CompileError &error) {
+      if (std::string(error.what()).find("needs libdevice") == std::string::npos)
+        throw;
+      GTEST_SKIP() << error.what();
+    }
+  }
+}
+
 TEST_F(OperationsTest, convolution) {
   for (auto [dtype, tolerance] : precisions) {
     SCOPED_TRACE(shortName(dtype));

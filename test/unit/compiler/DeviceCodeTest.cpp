@@ -115,10 +115,21 @@ TEST(DeviceCode, namesAnUnknownChip) {
   EXPECT_THAT(result.message, HasSubstr("unknown chip \"sm_12\": expected sm_80, sm_90 or sm_100"));
 }
 
-TEST(DeviceCode, namesAnOperationWithoutALowering) {
+TEST(DeviceCode, namesTheLibraryThatIsMissing) {
+  ScopedVariable missing("KILN_LIBDEVICE", "none");
   runtime::CompileResult result = compileFor(lookup(DType::float64), "sm_80");
   EXPECT_EQ(result.error, ErrorKind::compile);
-  EXPECT_THAT(result.message, HasSubstr("'kiln.exp' op has no lowering for f64 on an accelerator"));
+  EXPECT_THAT(result.message, HasSubstr("exp of float64 on an accelerator needs libdevice.10.bc"));
+  EXPECT_THAT(result.message, HasSubstr("KILN_LIBDEVICE"));
+  EXPECT_EQ(compileFor(lookup(), "sm_80").error, ErrorKind::none) << "nothing else needs it";
+}
+
+TEST(DeviceCode, namesALibraryThatCannotBeRead) {
+  ScopedVariable missing("KILN_LIBDEVICE", "/nowhere/libdevice.10.bc");
+  EXPECT_THAT(compileFor(lookup(DType::float64), "sm_80").message,
+              HasSubstr("/nowhere/libdevice.10.bc: No such file"));
+  ScopedVariable other("KILN_LIBDEVICE", "/dev/null");
+  EXPECT_THAT(compileFor(lookup(DType::float64), "sm_80").message, HasSubstr("/dev/null"));
 }
 
 } // namespace
