@@ -224,7 +224,7 @@ private:
   }
 
   /// "none", "rows:32", "columns:16", "filter:16", "channels-first:16"; "row-pairs:64",
-  /// "row-parts:64" and so on.
+  /// "row-parts:64", "row-tiles:256" and so on.
   static std::optional<runtime::Packing> parsePacking(StringRef text) {
     if (text == "none")
       return runtime::Packing{};
@@ -256,6 +256,14 @@ private:
       packing.kind = runtime::Packing::Kind::filterParts;
     else if (kind == "channels-first-parts")
       packing.kind = runtime::Packing::Kind::channelsFirstParts;
+    else if (kind == "row-tiles")
+      packing.kind = runtime::Packing::Kind::rowTiles;
+    else if (kind == "column-tiles")
+      packing.kind = runtime::Packing::Kind::columnTiles;
+    else if (kind == "filter-tiles")
+      packing.kind = runtime::Packing::Kind::filterTiles;
+    else if (kind == "channels-first-tiles")
+      packing.kind = runtime::Packing::Kind::channelsFirstTiles;
     else
       return std::nullopt;
     return packing;

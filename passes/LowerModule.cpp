@@ -138,6 +138,7 @@ private:
     auto [kind, panel] = packing.getValue().split(':');
     StringRef suffix = kind == "column-pairs"   ? "-pairs:"
                        : kind == "column-parts" ? "-parts:"
+                       : kind == "column-tiles" ? "-tiles:"
                                                 : ":";
     if ((kind != "columns" && suffix == ":") || !reshape || !isFilterMatrix(reshape))
       return packing.str();

@@ -49,7 +49,7 @@ struct LowerToGpuPass : impl::LowerToGpuPassBase<LowerToGpuPass> {
     lowering.module = getOperation();
     lowering.target = *target;
     lowering.precision = *wanted;
-    lowering.deviceModule = device::createModule(lowering.module, "kernels");
+    lowering.deviceModule = device::createModule(lowering.module, "kernels", chip);
     Backend backend{"an accelerator", findDeviceEmitter, hasElementwiseLowering, emitCopy};
     if (failed(lowerModule(lowering, backend)))
       return signalPassFailure();

@@ -122,7 +122,7 @@ void addPhases(OpPassManager &pm, const std::vector<Phase> &phases, const Pipeli
 }
 
 struct GpuPipelineOptions : PassPipelineOptions<GpuPipelineOptions> {
-  Option<std::string> chip{*this, "chip", llvm::cl::desc("sm_80, sm_90 or sm_100"),
+  Option<std::string> chip{*this, "chip", llvm::cl::desc("sm_80, sm_90, sm_90a or sm_100"),
                            llvm::cl::init("sm_80")};
   Option<std::string> precision{*this, "precision",
                                 llvm::cl::desc("of products of float32: highest, high or bf16"),

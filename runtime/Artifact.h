@@ -42,6 +42,12 @@ struct Packing {
     columnParts,
     filterParts,
     channelsFirstParts,
+    /// Elements of 16 bits for wgmma: tiles of `panel` rows of N by 64 of K, as they lie in shared
+    /// memory, packed[n / panel][k / 64][n % panel][k / 8 % 8 ^ n % 8][k % 8], filled with zeros.
+    rowTiles,
+    columnTiles,
+    filterTiles,
+    channelsFirstTiles,
   };
   Kind kind = Kind::none;
   int64_t panel = 0;
@@ -104,7 +110,7 @@ struct DeviceKernel {
 
 /// What runs on an accelerator. Empty where the artifact is for a CPU.
 struct DeviceCode {
-  std::string chip; // "sm_90": the least that can run it
+  std::string chip; // "sm_90": the least that can run it; "sm_90a": the only one
   std::string ptx;  // one module
   /// The module as machine code: architecture ("sm_90") and cubin, for those that were asked for
   /// where ptxas is installed.
@@ -147,7 +153,7 @@ struct CompileRequest {
   bool int8Activations = false;             // of products with weights that stay packed
   Precision precision = Precision::highest; // of products of float32
   int64_t ranks = 1;                        // devices over which ir::Input::shardAxis splits
-  /// Of the accelerators that shall run it: "sm_80", "sm_90", "sm_100"; empty for a CPU.
+  /// Of the accelerators that shall run it: "sm_80", "sm_90", "sm_90a", "sm_100"; empty: a CPU.
   std::string chip = {};
   /// For which to add machine code, of those that run code for `chip`; none: for `chip`.
   std::vector<std::string> architectures = {};

@@ -309,7 +309,7 @@ Artifact readMetadata(std::span<const std::byte> bytes, uint64_t codeBytes) {
     input.name = r.string(at + ".name");
     input.type = r.type(at + ".type");
     r.list(at + ".packings", 9, [&](const std::string &item) {
-      auto kind = static_cast<Packing::Kind>(r.choice<uint8_t>(13, item + ".kind"));
+      auto kind = static_cast<Packing::Kind>(r.choice<uint8_t>(17, item + ".kind"));
       auto panel = r.number<int64_t>(item + ".panel");
       if (kind != Packing::Kind::none && (panel <= 0 || panel > INT32_MAX))
         Reader::fail(item + ".panel", fmt::format("{} is no size of a panel", panel));

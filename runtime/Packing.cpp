@@ -2,6 +2,7 @@
 
 #include "kiln/Error.h"
 #include "runtime/ThreadPool.h"
+#include "runtime/TilePacking.h"
 
 #include <algorithm>
 #include <cstring>
@@ -223,15 +224,19 @@ void packChannelsFirstPairs(const T *source, const MatrixShape &shape, int64_t c
 
 using Kind = Packing::Kind;
 
-bool isInPairs(const Packing &packing) { return packing.kind >= Kind::rowPairs; }
-bool isInParts(const Packing &packing) { return packing.kind >= Kind::rowParts; }
+bool isInPairs(const Packing &packing) {
+  return packing.kind >= Kind::rowPairs && packing.kind <= Kind::channelsFirstParts;
+}
+bool isInParts(const Packing &packing) {
+  return packing.kind >= Kind::rowParts && packing.kind <= Kind::channelsFirstParts;
+}
 bool isChannelsFirst(const Packing &packing) {
   return packing.kind == Kind::channelsFirstPanels || packing.kind == Kind::channelsFirstPairs ||
-         packing.kind == Kind::channelsFirstParts;
+         packing.kind == Kind::channelsFirstParts || packing.kind == Kind::channelsFirstTiles;
 }
 bool isFilter(const Packing &packing) {
   return packing.kind == Kind::filterPanels || packing.kind == Kind::filterPairs ||
-         packing.kind == Kind::filterParts;
+         packing.kind == Kind::filterParts || packing.kind == Kind::filterTiles;
 }
 /// Whether panels are of the matrix's rows; else of its columns.
 bool isByRows(const Packing &packing) {
@@ -320,6 +325,9 @@ MatrixShape matrixShape(const Packing &packing, const TensorType &type) {
     throw ValueError(fmt::format("a tensor {} cannot be packed in pairs of bfloat16", type.str()));
   if (isInParts(packing) && type.dtype != DType::float32)
     throw ValueError(fmt::format("a tensor {} cannot be packed in two parts", type.str()));
+  if (isInTiles(packing) && shape.elementBytes != 2)
+    throw ValueError(
+        fmt::format("a tensor {} cannot be packed in tiles of elements of 16 bits", type.str()));
   for (std::size_t axis = 0; axis + 2 < sizes.size(); ++axis)
     shape.matrices *= sizes[axis];
   shape.rows = sizes[sizes.size() - 2];
@@ -337,6 +345,8 @@ MatrixShape matrixShape(const Packing &packing, const TensorType &type) {
 }
 
 std::size_t packedSizeBytes(const Packing &packing, const MatrixShape &shape) {
+  if (isInTiles(packing))
+    return tiledSizeBytes(packing, shape);
   if (isInPairs(packing)) {
     const int64_t n = isByRows(packing) ? shape.rows : shape.columns;
     const int64_t k = isByRows(packing) ? shape.columns : shape.rows;
@@ -356,6 +366,8 @@ void pack(const Packing &packing, const MatrixShape &shape, const std::byte *sou
           std::byte *destination) {
   if (packing.kind == Packing::Kind::none)
     return copyAll(source, destination, static_cast<int64_t>(shape.sizeBytes()));
+  if (isInTiles(packing))
+    return packTiles(packing, shape, source, destination);
   if (isInPairs(packing))
     return shape.elementBytes == 2 ? packPairs<uint16_t>(packing, shape, source, destination)
                                    : packPairs<float>(packing, shape, source, destination);

@@ -18,6 +18,10 @@ static bool movesElements(const Packing &packing, DType dtype) {
   case Packing::Kind::columnPanels:
   case Packing::Kind::filterPanels:
   case Packing::Kind::channelsFirstPanels:
+  case Packing::Kind::rowTiles:
+  case Packing::Kind::columnTiles:
+  case Packing::Kind::filterTiles:
+  case Packing::Kind::channelsFirstTiles:
     return true;
   case Packing::Kind::rowPairs:
   case Packing::Kind::columnPairs:

@@ -38,7 +38,7 @@ unsigned knownDivisor(Value value) {
     return std::min(knownDivisor(loop.getLowerBound()), knownDivisor(loop.getStep()));
   }
   auto operand = [&](unsigned i) { return knownDivisor(op->getOperand(i)); };
-  if (isa<arith::AddIOp, arith::SubIOp, arith::OrIOp, arith::XOrIOp>(op))
+  if (isa<arith::AddIOp, arith::SubIOp, arith::OrIOp, arith::XOrIOp, arith::RemUIOp>(op))
     return std::min(operand(0), operand(1));
   if (isa<arith::MulIOp>(op))
     return std::min(most, operand(0) * operand(1));
@@ -48,6 +48,8 @@ unsigned knownDivisor(Value value) {
     return std::min(operand(1), operand(2));
   if (isa<arith::ExtUIOp, arith::ExtSIOp>(op))
     return operand(0);
+  if (auto address = dyn_cast<LLVM::PtrToIntOp>(op))
+    return knownAlignment(address.getArg());
   return 1;
 }
 

@@ -27,9 +27,13 @@ template <class X, class Y, class Z> Value readRegister(FunctionEmitter &f, Axis
 
 } // namespace
 
-Operation *createModule(ModuleOp module, StringRef name) {
+Operation *createModule(ModuleOp module, StringRef name, StringRef chip) {
   OpBuilder b = OpBuilder::atBlockEnd(module.getBody());
-  return gpu::GPUModuleOp::create(b, module.getLoc(), name);
+  if (!chip.ends_with("a"))
+    return gpu::GPUModuleOp::create(b, module.getLoc(), name);
+  Attribute target =
+      NVVM::NVVMTargetAttr::get(module.getContext(), /*optLevel=*/3, "nvptx64-nvidia-cuda", chip);
+  return gpu::GPUModuleOp::create(b, module.getLoc(), name, ArrayRef<Attribute>{target});
 }
 
 void markKernel(LLVM::LLVMFuncOp function, int64_t threads, int64_t blocks) {

@@ -7,8 +7,9 @@ namespace kiln::passes::device {
 
 enum class Axis { x, y, z };
 
-/// An empty `gpu.module @name` at the end of the module.
-mlir::Operation *createModule(mlir::ModuleOp module, llvm::StringRef name);
+/// An empty `gpu.module @name` at the end of the module, with the chip as its target where code may
+/// have what only that one has ("sm_90a").
+mlir::Operation *createModule(mlir::ModuleOp module, llvm::StringRef name, llvm::StringRef chip);
 /// Makes a function of the module one that can be launched, with blocks of so many threads.
 /// `blocks`, if not 0: the least number that a multiprocessor's registers must be enough for; else
 /// ptxas looks for a number by itself, and stores registers for it where that is hardly one more.

@@ -4,8 +4,9 @@
 
 namespace kiln::passes {
 
-/// The target of device code: "sm_80", "sm_90" or "sm_100". Vectors are of 16 bytes, what a thread
-/// loads at once. None for another name.
+/// The target of device code: "sm_80", "sm_90" or "sm_100", or "sm_90a", whose code runs on compute
+/// capability 9.0 alone. Vectors are of 16 bytes, what a thread loads at once. None for another
+/// name.
 std::optional<CpuTarget> gpuTarget(std::string_view chip);
 /// The names that there are, for messages.
 std::string gpuChips();

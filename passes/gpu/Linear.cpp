@@ -10,11 +10,13 @@
 /// reads them.
 #include "ir/KilnDialect.h"
 #include "passes/cpu/KernelForms.h"
+#include "passes/gpu/AsyncOps.h"
 #include "passes/gpu/DeviceOps.h"
 #include "passes/gpu/LinearTiles.h"
 #include "passes/gpu/RowAnchor.h"
 #include "passes/gpu/TensorOps.h"
 #include "passes/gpu/ThinTile.h"
+#include "passes/gpu/WarpgroupTile.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
@@ -28,6 +30,8 @@ constexpr TileShape largeTile{128, 128, 2, 4}, smallTile{64, 64, 2, 2};
 /// Large tiles as soon as there are so many of them: most of the multiprocessors of a large device
 /// (A100: 108, H100: 132).
 constexpr int64_t leastLargeTiles = 96;
+/// Tiles of wgmma, of twice that size, likewise; how much faster they are is not measured.
+constexpr int64_t leastWarpgroupTiles = 72;
 
 /// Rows that a thin product takes (ThinTile.h): from 9 on tensor cores do less work in vain. Of
 /// those as many at once as registers and the cache of a multiprocessor are good for; others read
@@ -49,7 +53,9 @@ public:
   }
 
   void emit() {
-    operands.packWeights();
+    // All or none: groups may share a weight.
+    inTiles = llvm::all_of(together(), [&](Groups groups) { return suitsWarpgroups(groups); });
+    operands.packWeights(inTiles);
     SmallVector<Product> products;
     for (Groups groups : together())
       products.push_back(
@@ -91,7 +97,7 @@ private:
     Groups groups;
     SmallVector<Thin> thin;            // by rows at once
     std::optional<int64_t> small, sum; // of small tiles, whole or parts of k; what adds those up
-    std::optional<int64_t> large;
+    std::optional<int64_t> large, warpgroups;
   };
 
   Product emitProduct(Groups groups, const std::string &number) {
@@ -114,6 +120,8 @@ private:
     });
     if (groups[0].weights.size() == 1 && isWide && most > smallTile.rows)
       product.large = emitTiles(groups, largeTile, "_128" + number);
+    if (inTiles)
+      product.warpgroups = emitWarpgroups(groups, "_wgmma" + number);
     return product;
   }
 
@@ -125,7 +133,15 @@ private:
           f.lessThan(large, f.constant(leastLargeTiles)), [&] { launchSmall(f, product, rows); },
           [&] { emitLaunch(f, kernel, *product.large, large, {}, {}, rows); });
     };
-    auto runTiles = [&] { product.large ? runLarge() : launchSmall(f, product, rows); };
+    auto runPlain = [&] { product.large ? runLarge() : launchSmall(f, product, rows); };
+    auto runWarpgroups = [&] {
+      Value count = tiles.tilesOf(f, product.groups, WarpgroupTile::shape, rows);
+      Value isSmall = arith::OrIOp::create(f.b, f.lessThan(count, f.constant(leastWarpgroupTiles)),
+                                           f.lessThan(rows, f.constant(smallTile.rows + 1)));
+      f.ifThen(isSmall, runPlain,
+               [&] { emitLaunch(f, kernel, *product.warpgroups, count, {}, {}, rows); });
+    };
+    auto runTiles = [&] { product.warpgroups ? runWarpgroups() : runPlain(); };
     auto runThin = [&](const Product::Thin &thin) {
       Value blocks = tiles.tilesOf(f, product.groups, thin.shape, rows);
       emitLaunch(f, kernel, thin.function, blocks, {}, {}, rows);
@@ -156,6 +172,23 @@ private:
       Value sums = f.mul(count, sumBlocksPerTile(product.groups));
       emitLaunch(f, kernel, *product.sum, sums, {}, {}, {rows, parts, scratch});
     });
+  }
+
+  /// Whether wgmma may make them, where there are many rows.
+  bool suitsWarpgroups(Groups groups) {
+    const TileShape &shape = WarpgroupTile::shape;
+    const bool isHalf = operands.dtype == DType::bfloat16 || operands.dtype == DType::float16;
+    if (!device::hasWarpgroups(lowering) || !isHalf || hasPackedWeights(linear) ||
+        groups[0].weights.size() != 1 || operands.depth < WarpgroupTile::depth)
+      return false;
+    const int64_t wide = tiles.wideTilesOf(groups, shape);
+    // Tiles of which two fifths are padding are no faster than smaller ones.
+    if (tiles.columnsOf(groups) * 5 < wide * shape.columns * 3)
+      return false;
+    if (!operands.rows.isStatic())
+      return true;
+    const int64_t rows = operands.rows.value(), tall = (rows + shape.rows - 1) / shape.rows;
+    return rows > smallTile.rows && tall * wide >= leastWarpgroupTiles;
   }
 
   /// Groups of results that one function makes: all, where each tile is of one product.
@@ -291,6 +324,35 @@ private:
     return body.number;
   }
 
+  int64_t emitWarpgroups(Groups groups, const std::string &suffix) {
+    const TileShape &shape = WarpgroupTile::shape;
+    const WarpgroupTile tile(operands.dtype);
+    DeviceLaunch launch;
+    launch.threads = WarpgroupTile::threads;
+    launch.blocks = 1;
+    launch.sharedBytes = tile.sharedBytes();
+    launch.extras = {IntegerType::get(lowering.module.getContext(), 64)};
+    launch.lanes = tiles.lanesOf(groups);
+    DeviceBody body = startDeviceBody(lowering, kernel, suffix, launch);
+    FunctionEmitter &f = body.f;
+    emitChecks(f, launch.threads);
+    Value rows = f.extras[0], block = device::blockId(f, device::Axis::x);
+    Value number = WarpgroupTile::tileOf(f, block, LinearTiles::tallTilesOf(f, shape, rows),
+                                         tiles.wideTilesOf(groups, shape));
+    LinearTiles::Place place = tiles.find(f, groups, shape, number, rows);
+    Value wide = f.div(place.firstColumn, f.constant(shape.columns));
+    tile.emit(
+        f, [&] { return operands.x(f, place.firstRow, rows); },
+        operands.weightTiles(f, place.weights[0], wide), WarpgroupTile::stepsOf(operands.depth),
+        [&](Value thread, Value results) {
+          tiles.emit(
+              f, groups, place, shape, thread, f.constant(shape.threads()),
+              LinearTiles::inShared(f, results, /*slotBytes=*/0, tileOf(shape).resultStride()));
+        });
+    finishDeviceBody(f, kernel);
+    return body.number;
+  }
+
   /// Adds up the parts of k, in order, a vector in each thread, and does what follows.
   int64_t emitSum(Groups groups, const std::string &suffix) {
     const TileShape &shape = smallTile;
@@ -326,6 +388,7 @@ private:
   ir::LinearOp linear;
   LinearOperands operands;
   LinearTiles tiles;
+  bool inTiles = false; // weights, for wgmma
   SmallVector<IndexCheck> checks;
 };
 

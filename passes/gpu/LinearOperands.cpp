@@ -1,6 +1,7 @@
 #include "passes/gpu/LinearOperands.h"
 
 #include "passes/cpu/KernelForms.h"
+#include "passes/gpu/WarpgroupTile.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
@@ -21,13 +22,22 @@ LinearOperands::LinearOperands(Kernel &kernel, ir::LinearOp linear)
       dtype = DType::float32;
 }
 
-void LinearOperands::packWeights() {
-  if (linear.getTransposed() || hasPackedWeights(linear))
+void LinearOperands::packWeights(bool inTiles) {
+  this->inTiles = inTiles;
+  if (hasPackedWeights(linear) || (linear.getTransposed() && !inTiles))
     return;
-  auto columns = StringAttr::get(linear.getContext(), "columns:1"); // panels of one: [N, K]
+  std::string packing = "columns:1"; // panels of one: [N, K]
+  if (inTiles)
+    packing = (linear.getTransposed() ? "row-tiles:" : "column-tiles:") +
+              std::to_string(WarpgroupTile::shape.columns);
   for (Value weight : linear.getWeights())
     kernel.function.setArgAttr(cast<BlockArgument>(weight).getArgNumber(), packingAttrName,
-                               columns);
+                               StringAttr::get(linear.getContext(), packing));
+}
+
+Value LinearOperands::weightTiles(FunctionEmitter &f, Value buffer, Value number) {
+  const int64_t bytes = WarpgroupTile::stepsOf(depth) * WarpgroupTile::weightBytes;
+  return f.offsetBytes(buffer, f.mul(number, bytes));
 }
 
 Value LinearOperands::rowsOfX() {
@@ -112,6 +122,13 @@ Value LinearOperands::weight(FunctionEmitter &f, unsigned index) {
 
 TileOperand LinearOperands::weightRows(FunctionEmitter &f, unsigned index, Value buffer,
                                        Value firstRow, Value rows) {
+  if (inTiles)
+    return rowsInTiles(
+        f, dtype, depth, WarpgroupTile::weightBytes, firstRow, rows, [=, this, &f](Value number) {
+          Value tileRows = f.constant(WarpgroupTile::shape.columns);
+          Value tiles = weightTiles(f, buffer, f.div(number, tileRows));
+          return f.offsetBytes(tiles, f.mul(f.rem(number, tileRows), WarpgroupTile::rowBytes));
+        });
   Value value = linear.getWeights()[index];
   DType stored = ElementEmitter::typeOf(value).dtype;
   if (value.getDefiningOp()) // packed: decoded on the way

@@ -11,7 +11,7 @@ namespace kiln::passes {
 /// `warpColumns` warps.
 struct TileShape {
   int64_t rows, columns, warpRows, warpColumns;
-  int64_t threads() const { return warpRows * warpColumns * 32; }
+  constexpr int64_t threads() const { return warpRows * warpColumns * 32; }
 };
 
 /// One operand of a product as the tile reads it: rows of k, in chunks of 16 bytes. (Of the second

@@ -50,6 +50,33 @@ TileOperand rowsInMemory(FunctionEmitter &f, DType dtype, const Dim &depth,
   return operand;
 }
 
+TileOperand rowsInTiles(FunctionEmitter &f, DType dtype, int64_t depth, int64_t tileBytes,
+                        Value firstRow, Value rows, std::function<Value(Value)> place) {
+  constexpr int64_t chunks = 8; // of a row of a tile
+  TileOperand operand;
+  operand.prepare = [&f, firstRow, rows, place](Value row) -> SmallVector<Value> {
+    Value number = f.add(firstRow, row);
+    return {place(number), f.lessThan(number, rows), f.rem(number, f.constant(chunks))};
+  };
+  auto addressOf = [&f, dtype, tileBytes](ValueRange prepared, Value column) {
+    Value chunk = f.div(column, f.constant(chunkElements(dtype)));
+    Value swapped = arith::XOrIOp::create(f.b, f.rem(chunk, f.constant(chunks)), prepared[2]);
+    Value offset = f.add(f.mul(f.div(chunk, f.constant(chunks)), tileBytes),
+                         f.mul(swapped, ProductTile::chunkBytes));
+    return f.offsetBytes(prepared[0], offset);
+  };
+  operand.load = [&f, depth, addressOf](ValueRange prepared, Value column, Value shared) {
+    Value inside = both(f, prepared[1], f.lessThan(column, f.constant(depth)));
+    device::copyAsync(f, shared, addressOf(prepared, column), inside);
+  };
+  operand.read = [&f, dtype, addressOf](ValueRange prepared, Value column) {
+    LaneScope lanes(f, chunkElements(dtype));
+    Value chunk = f.load(f.vec(storageType(f, dtype)), addressOf(prepared, column));
+    return loadConvert(f, chunk, dtype);
+  };
+  return operand;
+}
+
 namespace {
 /// Stores a chunk of computed elements of which those with `isInside(i)` are there: all or none
 /// where they come `whole`, with `all()`, else one by one, with `one(i)`.

@@ -16,6 +16,13 @@ struct RowPlace {
 TileOperand rowsInMemory(FunctionEmitter &f, DType dtype, const Dim &depth,
                          std::function<RowPlace(mlir::Value row)> place);
 
+/// Rows of 16-bit elements in tiles of 128 bytes of k, whose chunks lie where their number xor the
+/// row's says (runtime::Packing's tiles): `place(number)` is where a row's part of the first tile
+/// begins, `tileBytes` from that of the next.
+TileOperand rowsInTiles(FunctionEmitter &f, DType dtype, int64_t depth, int64_t tileBytes,
+                        mlir::Value firstRow, mlir::Value rows,
+                        std::function<mlir::Value(mlir::Value number)> place);
+
 /// Rows that are computed: `element(row, column)` gives a vector of f.lanes() elements in the
 /// compute type of `from`, or a single one where f.lanes() is 1; `rows`: how many there are.
 TileOperand computedRows(FunctionEmitter &f, DType from, DType dtype, const Dim &depth,

@@ -184,6 +184,8 @@ bool Gpu::reaches(Gpu &other) {
 }
 
 std::string chipOf(const Gpu &gpu) {
+  if (gpu.architecture() == 90) // code with what only these have
+    return "sm_90a";
   // What the compiler knows, newest first; code for one runs on all that are newer.
   for (int known : {100, 90, 80})
     if (gpu.architecture() >= known)
@@ -199,7 +201,9 @@ void requestFor(Device device, CompileRequest &request) {
     return;
   Gpu &gpu = Gpu::get(device);
   request.chip = chipOf(gpu);
-  request.architectures = {fmt::format("sm_{}", gpu.architecture())};
+  request.architectures = {request.chip.ends_with('a')
+                               ? request.chip
+                               : fmt::format("sm_{}", gpu.architecture())};
 }
 
 } // namespace kiln::runtime::cuda

@@ -119,7 +119,8 @@ private:
   std::array<int8_t, 64> peers = {}; // 0: not asked, 1: reached, -1: not
 };
 
-/// The `chip` of CompileRequest for code of that device. Errors: DeviceError for one that is older
+/// The `chip` of CompileRequest for code of that device: of what the compiler knows the newest that
+/// runs there. Errors: DeviceError for one that is older
 /// than compute capability 8.0.
 std::string chipOf(const Gpu &gpu);
 

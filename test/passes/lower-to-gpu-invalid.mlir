@@ -2,7 +2,7 @@
 // RUN: not kiln-opt %s --split-input-file --kiln-lower-to-gpu=chip=sm_80 2>&1 | FileCheck %s
 // RUN: not kiln-opt %s --split-input-file --kiln-lower-to-gpu=chip=sm_12 2>&1 | FileCheck %s --check-prefix=CHIP
 
-// CHIP: unknown chip "sm_12": expected sm_80, sm_90 or sm_100
+// CHIP: unknown chip "sm_12": expected sm_80, sm_90, sm_90a or sm_100
 
 // CHECK: 'kiln.attention' op has no lowering for an accelerator with rows of 512 (q and k) and 512 (v) elements: at most 256 and 128
 !q = tensor<1x2x3x512xf32>

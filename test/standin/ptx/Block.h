@@ -168,6 +168,7 @@ private:
   std::map<uint64_t, ArrivalBarrier> arrivalBarriers;
   std::deque<PendingCopy> pendingCopies;
   std::vector<Warpgroup> warpgroups;
+  int registersOfThreads = 0; // when the block begins
 };
 
 /// What the opcodes are grouped by; -1 for those that are unknown.

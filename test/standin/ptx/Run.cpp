@@ -18,9 +18,10 @@ Block::Block(const Module &module, const Function &function, const Launch &launc
   if (module.target == "sm_90a")
     genericWriter.resize(shared.size() / 16 + 1);
   // What the assembler gives each thread of a block that has a multiprocessor to itself.
+  registersOfThreads = static_cast<int>(
+      std::min<std::size_t>(248, 65536 / (warpgroups.size() * warpgroupSize) / 8 * 8));
   for (Warpgroup &group : warpgroups)
-    group.registers = static_cast<int>(
-        std::min<std::size_t>(248, 65536 / (warpgroups.size() * warpgroupSize) / 8 * 8));
+    group.registers = registersOfThreads;
   for (std::size_t n = 0; n < threads.size(); ++n) {
     auto number = static_cast<unsigned>(n);
     threads[n].number = static_cast<int>(n);

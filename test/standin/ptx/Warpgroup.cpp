@@ -9,8 +9,6 @@ namespace standin::ptx {
 namespace {
 
 constexpr int rowsOfA = 64;
-/// Registers of a multiprocessor.
-constexpr int64_t allRegisters = 65536;
 /// A float32 that nobody may read: the registers of sums in flight.
 constexpr uint64_t inFlight = 0x7FC0DEAD;
 
@@ -224,10 +222,10 @@ bool Block::setRegisters(std::vector<Thread *> &lanes, const Instruction &i, War
   if (isMore ? count < group.registers : count > group.registers)
     fail(*lanes[0],
          std::to_string(count) + " registers, and there are " + std::to_string(group.registers));
-  int64_t others = 0;
+  int free = registersOfThreads * static_cast<int>(warpgroups.size());
   for (const Warpgroup &each : warpgroups)
-    others += &each == &group ? 0 : each.registers;
-  if (isMore && (others + count) * warpgroupSize > allRegisters)
+    free -= &each == &group ? 0 : each.registers;
+  if (isMore && count > free)
     return false;
   group.registers = count;
   return true;

@@ -69,6 +69,28 @@ TEST(DeviceCode, describesItsFunctions) {
   EXPECT_FALSE(result.artifact.code.empty()); // the entry, which launches it
 }
 
+/// wgmma is in no code that other devices run.
+TEST(DeviceCode, hasWgmmaForOneChipAlone) {
+  ScopedVariable none("KILN_PTXAS", "none");
+  GraphBuilder b;
+  ir::ValueId x = b.argument({"n", 512}, DType::bfloat16),
+              weight = b.weight({512, 1024}, DType::bfloat16);
+  b.output(b.node("matmul", {x, weight}));
+  for (const char *chip : {"sm_80", "sm_90", "sm_90a", "sm_100"}) {
+    runtime::CompileResult result = compileFor(b.graph, chip);
+    ASSERT_EQ(result.error, ErrorKind::none) << result.message;
+    const runtime::DeviceCode &device = result.artifact.device;
+    const bool isHopper = device.chip == "sm_90a";
+    EXPECT_THAT(device.ptx, HasSubstr(".target " + device.chip + "\n"));
+    EXPECT_EQ(device.ptx.find("wgmma.mma_async") != std::string::npos, isHopper) << chip;
+    for (const runtime::ArtifactInput &input : result.artifact.inputs)
+      EXPECT_EQ(!input.packings.empty() &&
+                    input.packings[0].kind == runtime::Packing::Kind::columnTiles,
+                isHopper && input.isWeight)
+          << chip;
+  }
+}
+
 TEST(DeviceCode, isEmptyForACpu) {
   runtime::CompileResult result = compileFor(lookup(), "");
   ASSERT_EQ(result.error, ErrorKind::none) << result.message;
@@ -112,7 +134,8 @@ TEST(DeviceCode, namesAPtxasThatCannotBeRun) {
 TEST(DeviceCode, namesAnUnknownChip) {
   runtime::CompileResult result = compileFor(lookup(), "sm_12");
   EXPECT_EQ(result.error, ErrorKind::value);
-  EXPECT_THAT(result.message, HasSubstr("unknown chip \"sm_12\": expected sm_80, sm_90 or sm_100"));
+  EXPECT_THAT(result.message,
+              HasSubstr("unknown chip \"sm_12\": expected sm_80, sm_90, sm_90a or sm_100"));
 }
 
 TEST(DeviceCode, namesTheLibraryThatIsMissing) {
