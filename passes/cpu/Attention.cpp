@@ -16,6 +16,7 @@
 #include "passes/cpu/KernelForms.h"
 #include "passes/cpu/Kernels.h"
 #include "passes/cpu/MicrokernelPairs.h"
+#include "passes/cpu/MicrokernelTiles.h"
 #include "passes/cpu/Transpose.h"
 #include "passes/cpu/VectorParts.h"
 
@@ -29,21 +30,30 @@ using namespace mlir;
 namespace kiln::passes {
 namespace {
 
-/// Queries of a task: enough that packing k and v (about 1 cycle an element) is little beside the
-/// two products (queries / 16 cycles an element); their copy takes 160 KiB.
-constexpr int64_t mostQueries = 144;
-/// Queries whose scores are kept at once: 24 rows of 256 scores take 26 KiB, within L1.
-constexpr int64_t tileQueries = 24;
+/// Queries of a task, and those whose scores are kept at once.
+struct QueryBlocks {
+  /// Enough that packing k and v (about 1 cycle an element) is little beside the two products
+  /// (queries / 16 cycles an element); their copy takes 160 KiB.
+  int64_t most;
+  /// 24 rows of 256 scores take 26 KiB, within L1.
+  int64_t atOnce;
+};
+constexpr QueryBlocks forRegisters{144, 24}, forTiles{160, 32};
 /// Multiplications below which threads are not asked for help (LinearGrid.cpp); softmax counts too.
 constexpr int64_t leastParallelWork = 1 << 16;
-static_assert(mostQueries % tileQueries == 0 && tileQueries % rowGranule == 0);
+static_assert(forRegisters.most % forRegisters.atOnce == 0 &&
+              forRegisters.atOnce % rowGranule == 0);
+static_assert(forTiles.most % forTiles.atOnce == 0 && forTiles.atOnce % (2 * tileRowGranule) == 0);
 
 class AttentionKernel {
 public:
   AttentionKernel(ModuleLowering &lowering, Kernel &kernel)
       : lowering(lowering), kernel(kernel), op(cast<ir::AttentionOp>(kernel.anchor)),
         q(ElementEmitter::typeOf(op.getQ())), k(ElementEmitter::typeOf(op.getK())),
-        v(ElementEmitter::typeOf(op.getV())), format(chooseFormat()), width(format.panelWidth) {
+        v(ElementEmitter::typeOf(op.getV())), format(chooseFormat()), width(format.panelWidth),
+        queryBlocks(format.unit == ProductUnit::tiles ? forTiles : forRegisters) {
+    ofValues = format;
+    ofValues.wholeSteps = false; // k of it are keys
     const int64_t rank = q.rank();
     const bool headsLast = op.getLayout() == "bshd";
     headAxis = headsLast ? rank - 2 : rank - 3;
@@ -54,7 +64,6 @@ public:
     depth = q.shape[-1];
     columns = v.shape[-1];
     outer.assign(q.shape.begin(), q.shape.begin() + (rank - 3));
-    scores = {q.dtype, Shape(outer)};
     std::vector<Dim> scoreDims = outer;
     scoreDims.insert(scoreDims.end(), {heads, queries, keys});
     scores = {q.dtype, Shape(scoreDims)};
@@ -74,37 +83,42 @@ public:
 private:
   enum Extra : unsigned { rowsPerBlock, blocksPerHead };
 
-  /// Blocks of queries are too small for tiles.
+  /// Operands in parts have no place in scratch memory.
   ProductFormat chooseFormat() {
-    ModuleLowering withoutTiles = lowering;
-    withoutTiles.target.tiles = false;
-    return chooseProduct(withoutTiles, q.dtype, q.shape[-1]);
+    ModuleLowering withoutParts = lowering;
+    if (q.dtype == DType::float32 && lowering.precision == Precision::high)
+      withoutParts.precision = Precision::highest;
+    return chooseProduct(withoutParts, q.dtype, q.shape[-1]);
   }
 
   Location loc() { return op.getLoc(); }
 
   // Scratch memory: queries, scores, outputs, largest scores, sums, panels of k, panels of v; for
   // products in pairs the scores as bfloat16 as well.
-  int64_t queryStride() const { return mostQueries * format.rowStride; } // between depth blocks
-  static constexpr int64_t statisticsBytes = (mostQueries * 4 + 63) / 64 * 64;
+  int64_t queryStride() const {
+    return queryBlocks.most * format.rowStride;
+  } // between depth blocks
+  int64_t statisticsBytes() const { return (queryBlocks.most * 4 + 63) / 64 * 64; }
   Dim queryBytes() const { return depthBlocks * (queryStride() * format.rowBytes()); }
-  static constexpr int64_t scoreBytes = tileQueries * rowStride * 4;
-  Dim outputBytes() const { return paddedColumns * (mostQueries * 4); }
-  int64_t weightBytes() const { return format.inPairs() ? tileQueries * format.rowStride * 2 : 0; }
+  int64_t scoreBytes() const { return queryBlocks.atOnce * rowStride * 4; }
+  Dim outputBytes() const { return paddedColumns * (queryBlocks.most * 4); }
+  int64_t weightBytes() const {
+    return format.inPairs() ? queryBlocks.atOnce * format.rowStride * 2 : 0;
+  }
   Dim keyBytes() const { return (depth + 1) * (productBlock * format.rowBytes()); }
   Dim valueBytes() const { return paddedColumns * (productBlock * format.rowBytes()); }
   Dim layout() const {
-    return queryBytes() + scoreBytes + outputBytes() + 2 * statisticsBytes + weightBytes() +
+    return queryBytes() + scoreBytes() + outputBytes() + 2 * statisticsBytes() + weightBytes() +
            keyBytes() + valueBytes();
   }
 
   void emitLauncher() {
     auto f = FunctionEmitter::launcher(lowering, loc(), kernel.name);
     emitIndexChecks(f, kernel.body());
-    Value one = f.constant(1), granule = f.constant(rowGranule);
+    Value one = f.constant(1), granule = f.constant(format.granule);
     Value count = f.dimValue(queries);
-    Value blocks = f.max(one, f.ceilDiv(count, f.constant(mostQueries)));
-    Value perBlock = f.mul(f.max(one, f.ceilDiv(f.ceilDiv(count, blocks), granule)), rowGranule);
+    Value blocks = f.max(one, f.ceilDiv(count, f.constant(queryBlocks.most)));
+    Value perBlock = f.mul(f.max(one, f.ceilDiv(f.ceilDiv(count, blocks), granule)), granule);
     blocks = f.ceilDiv(count, perBlock);
     Value groups = emitNumElements(f, outer);
     Value scoreCount = f.mul(f.mul(groups, count), f.dimValue(keys));
@@ -167,16 +181,17 @@ private:
     auto f = FunctionEmitter::body(lowering, loc(), kernel.name);
     Value q = f.scratch();
     Value s = f.offsetBytes(q, f.dimValue(queryBytes()));
-    Value out = f.offsetBytes(s, f.constant(scoreBytes));
+    Value out = f.offsetBytes(s, f.constant(scoreBytes()));
     Value largest = f.offsetBytes(out, f.dimValue(outputBytes()));
-    Value sums = f.offsetBytes(largest, f.constant(statisticsBytes));
-    Value weights = f.offsetBytes(sums, f.constant(statisticsBytes));
+    Value sums = f.offsetBytes(largest, f.constant(statisticsBytes()));
+    Value weights = f.offsetBytes(sums, f.constant(statisticsBytes()));
     Value keyPanels = f.offsetBytes(weights, f.constant(weightBytes()));
     Value valuePanels = f.offsetBytes(keyPanels, f.dimValue(keyBytes()));
     Value perBlock = f.extra(rowsPerBlock), blocks = f.extra(blocksPerHead);
     Value keyCount = f.dimValue(keys), padded = f.dimValue(paddedColumns);
     Value group = f.div(f.dimValue(heads), f.dimValue(k.shape[headAxis]));
 
+    emitProductsBegin(f, format);
     f.loop(f.begin, f.end, f.constant(1), [&](Value task) {
       SmallVector<Value> index = emitRowCoords(f, outer, f.div(task, blocks));
       Value head = index.back(), keyHead = f.div(head, group);
@@ -191,8 +206,8 @@ private:
         Value count = f.min(f.constant(productBlock), f.sub(keyCount, firstKey));
         packKeys(f, keyPanels, batch, keyHead, firstKey, count);
         packValues(f, valuePanels, batch, keyHead, firstKey, count);
-        f.loop(f.constant(0), rows, f.constant(tileQueries), [&](Value tile) {
-          Value tileRows = f.min(f.constant(tileQueries), f.sub(rows, tile));
+        f.loop(f.constant(0), rows, f.constant(queryBlocks.atOnce), [&](Value tile) {
+          Value tileRows = f.min(f.constant(queryBlocks.atOnce), f.sub(rows, tile));
           emitScores(f, f.offset(q, f.mul(tile, format.rowStride), format.rowBytes()), keyPanels, s,
                      count, tileRows);
           auto rowAt = [&](Value inTile, Value row) {
@@ -222,7 +237,7 @@ private:
                       f.offset(to, count, 2));
           });
           f.loop(f.constant(0), padded, f.constant(width), [&](Value column) {
-            emitProduct(f, format, DType::float32,
+            emitProduct(f, ofValues, DType::float32,
                         {.a = format.inPairs() ? weights : s,
                          .b = f.offset(valuePanels, f.mul(column, productBlock), format.rowBytes()),
                          .c = f.offset(out, f.add(f.mul(tile, padded), column), 4),
@@ -236,6 +251,7 @@ private:
       });
       emitResults(f, batch, head, firstRow, rows, sums, out, padded);
     });
+    emitProductsEnd(f, format);
     f.finish();
   }
 
@@ -443,8 +459,10 @@ private:
   Kernel &kernel;
   ir::AttentionOp op;
   TensorType q, k, v, scores;
-  ProductFormat format;
-  int64_t width, headAxis = 0, rowAxis = 0;
+  ProductFormat format, ofValues; // of scores, and of the product with v
+  int64_t width;
+  QueryBlocks queryBlocks;
+  int64_t headAxis = 0, rowAxis = 0;
   Dim heads, queries, keys, depth, columns, depthBlocks, paddedColumns;
   std::vector<Dim> outer; // batch dims and heads
 };

@@ -1,6 +1,7 @@
 #include "KernelHarness.h"
 #include "KernelText.h"
 
+#include <array>
 #include <cmath>
 #include <cstdio>
 
@@ -221,20 +222,22 @@ TEST_P(AttentionTest, notANumber) {
   }
 }
 
-// Computed in float32, rounded once: half a unit in the last place of values up to 1.
+// Computed in float32, rounded once: half a unit in the last place of values up to 1. Some heads,
+// and more queries and keys than a block has.
 TEST_P(AttentionTest, narrowFloats) {
-  for (auto [name, tolerance] : {std::pair{"bf16", 0x1p-9}, {"f16", 0x1p-12}}) {
-    DType dtype = *parseDType(name);
-    Sizes s{1, 2, 2, 20, 30, 16, 16};
-    CompiledKernel kernel(attentionText(s, true, "", 0.25, name), GetParam());
-    Operands o(s, true, dtype);
-    std::vector<Data> out = {Data(dtype, o.q.shape)};
-    EXPECT_EQ(kernel.run({o.q, o.k, o.v}, out, {1, 20, 30}, 1), 0);
-    // Products in pairs round the weights of v as well.
-    bool inPairs = dtype == DType::bfloat16 && GetParam().forPasses().bf16;
-    expectNear(out[0], reference(s, true, o.q, o.k, o.v, 0.25, [](auto...) { return 0.; }),
-               (inPairs ? 2 : 1) * tolerance + 2e-6);
-  }
+  for (auto [name, tolerance] : {std::pair{"bf16", 0x1p-9}, {"f16", 0x1p-12}})
+    for (auto [queries, keys, width] : {std::array<int64_t, 3>{20, 30, 16}, {170, 301, 32}}) {
+      DType dtype = *parseDType(name);
+      Sizes s{1, 2, 2, queries, keys, width, width};
+      CompiledKernel kernel(attentionText(s, true, "", 0.25, name), GetParam());
+      Operands o(s, true, dtype);
+      std::vector<Data> out = {Data(dtype, o.q.shape)};
+      EXPECT_EQ(kernel.run({o.q, o.k, o.v}, out, {1, queries, keys}, 1), 0);
+      // Products in pairs round the weights of v as well.
+      bool inPairs = dtype == DType::bfloat16 && GetParam().forPasses().bf16;
+      expectNear(out[0], reference(s, true, o.q, o.k, o.v, 0.25, [](auto...) { return 0.; }),
+                 (inPairs ? 2 : 1) * tolerance + 2e-6);
+    }
 }
 
 // Operands and the weights of v rounded to bfloat16: 2^-9 each of values up to 1, and scores that
