@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <functional>
+#include <tuple>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -21,6 +22,13 @@ struct Lookup : nn::Module<Lookup> {
   nn::Linear linear;
   KILN_FIELDS(table, linear)
   Tensor operator()(const Tensor &indices) const { return linear(gather(table, indices, 0)); }
+};
+
+/// Two products of one x, which one function makes.
+struct Projections : nn::Module<Projections> {
+  nn::Linear query, key;
+  KILN_FIELDS(query, key)
+  std::tuple<Tensor, Tensor> operator()(const Tensor &x) const { return {query(x), key(x)}; }
 };
 
 /// Weights as [K, N].
@@ -84,6 +92,7 @@ TEST_F(WarpgroupTest, linear) {
   };
   for (const Case &c : {Case{DType::bfloat16, 65, 200, manyWholeColumns},
                         {DType::float16, 70, 77, manyColumns},
+                        {DType::bfloat16, 2060, 64, 1100}, // more than a band of rows
                         {DType::bfloat16, 130, 320, manyWholeColumns / 2}}) {
     DefaultsScope scope(c.dtype, CPU());
     nn::Linear model(c.k, c.columns);
@@ -135,6 +144,34 @@ TEST_F(WarpgroupTest, gatheredRows) {
         return model.compile(TensorType(DType::int64, {"rows"}, device))(indices.to(device));
       },
       "_wgmma", bfloatTolerance);
+}
+
+TEST_F(WarpgroupTest, indicesAreChecked) {
+  DefaultsScope scope(DType::bfloat16, CPU());
+  Lookup model{.table = draw({50, 72}, DType::bfloat16),
+               .linear = nn::Linear(72, manyWholeColumns)};
+  model.to(Accelerator());
+  auto compiled = model.compile(TensorType(DType::int64, {"rows"}, Accelerator()));
+  std::vector<int64_t> indices(65, 49);
+  indices[64] = 50;
+  standin::clearLog();
+  EXPECT_THROW(compiled(Tensor::constant(indices).to(Accelerator())).realize(), IndexError);
+  EXPECT_TRUE(hasRun("_wgmma"));
+}
+
+TEST_F(WarpgroupTest, severalProductsOfOneX) {
+  DefaultsScope scope(DType::bfloat16, CPU());
+  Projections model{.query = nn::Linear(100, manyColumns / 2 - 7),
+                    .key = nn::Linear(100, manyColumns / 2 + 1)};
+  Tensor x = draw({65, 100}, DType::bfloat16);
+  compare(
+      [&](Device device) {
+        model.to(device);
+        auto compiled = model.compile(TensorType(DType::bfloat16, {"rows", 100}, device));
+        auto [query, key] = compiled(x.to(device));
+        return concat({query.to(CPU()), key.to(CPU())}, 1);
+      },
+      "_wgmma", bfloatTolerance, {false});
 }
 
 TEST_F(WarpgroupTest, columnsOfWeights) {
