@@ -201,7 +201,7 @@ private:
 
       emitPackRows(f, format, q, rows, f.dimValue(depth), isWholeVectors(f, depth), queryStride(),
                    rowsOf(f, op.getQ(), batch, head, firstRow, {}));
-      emitStart(f, rows, largest, sums, out, padded);
+      emitStart(f, rows, largest, sums, out, padded, keyCount);
       f.loop(f.constant(0), keyCount, f.constant(productBlock), [&](Value firstKey) {
         Value count = f.min(f.constant(productBlock), f.sub(keyCount, firstKey));
         packKeys(f, keyPanels, batch, keyHead, firstKey, count);
@@ -255,16 +255,19 @@ private:
     f.finish();
   }
 
-  void emitStart(FunctionEmitter &f, Value rows, Value largest, Value sums, Value out,
-                 Value padded) {
+  void emitStart(FunctionEmitter &f, Value rows, Value largest, Value sums, Value out, Value padded,
+                 Value keyCount) {
     Value zero = f.constantF32(0);
     Value lowest = f.constantF32(-std::numeric_limits<float>::infinity());
     f.loop(f.constant(0), rows, f.constant(1), [&](Value row) {
       f.store(lowest, f.offset(largest, row, 4));
       f.store(zero, f.offset(sums, row, 4));
     });
-    f.loop(f.constant(0), f.mul(rows, padded), f.constant(f.lanes()),
-           [&](Value at) { f.store(f.splat(zero), f.offset(out, at, 4)); });
+    // Else the first product writes the outputs, all columns that are read.
+    f.ifThen(f.equal(keyCount, f.constant(0)), [&] {
+      f.loop(f.constant(0), f.mul(rows, padded), f.constant(f.lanes()),
+             [&](Value at) { f.store(f.splat(zero), f.offset(out, at, 4)); });
+    });
   }
 
   /// Whether each panel of v has columns in its first half alone.
