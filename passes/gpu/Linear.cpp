@@ -1,8 +1,8 @@
 /// The kernel of `kiln.linear` on an accelerator: see KernelForms.h for what it may hold.
 ///
 /// A block makes a tile of one result, or of those that are needed together: the product
-/// (ProductTile.h, of few rows ThinTile.h), then everything elementwise behind it, on the tile in
-/// shared memory (LinearTiles.h). Where there are few tiles their k is cut in parts, whose sums
+/// (ProductTile.h, of few rows ThinTile.h), then everything elementwise behind it, on the sums in
+/// registers (LinearTiles.h). Where there are few tiles their k is cut in parts, whose sums
 /// go to memory, where another function adds them up and does the rest. Rows of x
 /// that lie in memory, also such as a gather picks, are copied straight into the product; others
 /// are computed on the way there. A layer_norm behind it is a function of its own, on the rows just
@@ -276,10 +276,14 @@ private:
     ProductTile tile = tileOf(shape);
     const int64_t products = groups[0].weights.size();
     const bool inParts = shape.rows == smallTile.rows && canSplit();
-    // One product's tile takes the place of the stages that it is made of.
+    // What follows works on the sums where they are, in vectors of four; on single ones, which are
+    // no neighbours, and on those of several products in parts, for which registers are too few, in
+    // shared memory: one product's in the place of the stages that it is made of.
+    const bool inRegisters = tiles.lanesOf(groups) == ProductTile::four &&
+                             (products == 1 || (products == 2 && !tile.inParts()));
     const int64_t resultsAt = products == 1 ? 0 : tile.stageBytes();
-    DeviceBody body = start(groups, suffix, shape,
-                            std::max(tile.stageBytes(), resultsAt + products * tile.resultBytes()),
+    const int64_t resultBytes = inRegisters ? 0 : resultsAt + products * tile.resultBytes();
+    DeviceBody body = start(groups, suffix, shape, std::max(tile.stageBytes(), resultBytes),
                             inParts, tile.blocks());
     FunctionEmitter &f = body.f;
     emitChecks(f, shape.threads());
@@ -296,30 +300,38 @@ private:
       isWhole = f.equal(f.extras[1], f.constant(1));
     }
     LinearTiles::Place place = tiles.find(f, groups, shape, number, rows);
+    auto whole = [&](llvm::function_ref<void()> then, llvm::function_ref<void()> otherwise) {
+      inParts ? f.ifThen(isWhole, then, otherwise) : then();
+    };
+    auto keepPart = [&](int64_t slot, ValueRange sums) {
+      Value at = partAt(f, groups, count, number, part, slot);
+      tile.forEachPair(f, thread, sums, [&](Value row, Value column, Value pair) {
+        f.store(pair, f.offset(at, f.add(f.mul(row, shape.columns), column), 4));
+      });
+    };
+    Value results = device::sharedOffset(f, shared, f.constant(resultsAt));
+    SmallVector<SmallVector<Value>> all;
     for (int64_t slot = 0; slot < products; ++slot) {
       TileOperand a = operands.x(f, place.firstRow, rows);
       TileOperand b = operands.weightRows(f, groups[0].weights[slot], place.weights[slot],
                                           place.firstColumn, place.columns);
-      SmallVector<Value> sums = tile.emit(f, thread, shared, a, b, stages);
-      auto keep = [&] {
-        Value at = f.constant(resultsAt + slot * tile.resultBytes());
-        tile.store(f, thread, sums, device::sharedOffset(f, shared, at));
-      };
-      auto keepPart = [&] {
-        Value at = partAt(f, groups, count, number, part, slot);
-        tile.forEachPair(f, thread, sums, [&](Value row, Value column, Value pair) {
-          f.store(pair, f.offset(at, f.add(f.mul(row, shape.columns), column), 4));
-        });
-      };
-      inParts ? f.ifThen(isWhole, keep, keepPart) : keep();
+      all.push_back(tile.emit(f, thread, shared, a, b, stages));
+      Value at = f.constant(slot * tile.resultBytes());
+      if (!inRegisters)
+        whole([&] { tile.store(f, thread, all[slot], device::sharedOffset(f, results, at)); },
+              [&] { keepPart(slot, all[slot]); });
     }
     auto behind = [&] {
+      if (inRegisters)
+        return tiles.emit(f, groups, place, tile, thread, all);
       device::barrier(f);
-      Value results = device::sharedOffset(f, shared, f.constant(resultsAt));
       tiles.emit(f, groups, place, shape, thread, f.constant(shape.threads()),
                  LinearTiles::inShared(f, results, tile.resultBytes(), tile.resultStride()));
     };
-    inParts ? f.ifThen(isWhole, behind) : behind();
+    whole(behind, [&] {
+      for (int64_t slot = 0; inRegisters && slot < products; ++slot)
+        keepPart(slot, all[slot]);
+    });
     finishDeviceBody(f, kernel);
     return body.number;
   }

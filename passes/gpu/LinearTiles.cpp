@@ -81,43 +81,57 @@ LinearTiles::inShared(FunctionEmitter &f, Value shared, int64_t slotBytes, int64
   };
 }
 
-void LinearTiles::emit(FunctionEmitter &f, Groups groups, const Place &place,
-                       const TileShape &shape, Value first, Value step, Sums sums) {
-  for (auto [i, members] : llvm::enumerate(groups)) {
-    auto behind = [&, members = members] {
-      emitGroup(f, members, place, shape, first, step, sums);
-    };
-    if (groups.size() == 1)
-      behind();
-    else
-      f.ifThen(f.equal(place.group, f.constant(i)), behind);
-  }
+void LinearTiles::forGroup(FunctionEmitter &f, Groups groups, const Place &place,
+                           llvm::function_ref<void(const LinearForm::Group &)> body) {
+  if (groups.size() == 1)
+    return body(groups[0]);
+  for (auto [i, group] : llvm::enumerate(groups))
+    f.ifThen(f.equal(place.group, f.constant(i)), [&, &group = group] { body(group); });
 }
 
-void LinearTiles::emitGroup(FunctionEmitter &f, const LinearForm::Group &group, const Place &place,
-                            const TileShape &shape, Value first, Value step, Sums sums) {
-  const int64_t vectors = shape.columns / f.lanes(), columns = columnsOf(group);
-  f.loop(first, f.constant(shape.rows * vectors), step, [&](Value item) {
-    Value row = f.div(item, f.constant(vectors));
-    Value column = f.mul(f.rem(item, f.constant(vectors)), f.lanes());
-    Value matrixRow = f.add(place.firstRow, row), matrixColumn = f.add(place.firstColumn, column);
-    Value inside = arith::AndIOp::create(f.b, f.lessThan(matrixRow, f.extras[0]),
-                                         f.lessThan(matrixColumn, f.constant(columns)));
-    f.ifThen(inside, [&] {
-      ElementEmitter elements(f);
-      elements.provideArguments(kernel.body());
-      for (auto [slot, index] : llvm::enumerate(group.weights))
-        elements.provide(linear.getResult(index),
-                         [&, slot = static_cast<int64_t>(slot), index = index](const Coords &at) {
-                           return result(f, elements, index, sums(slot, row, column), at);
-                         });
-      Coords at;
-      at.index = emitRowCoords(f, operands.leading, matrixRow);
-      at.index.push_back(matrixColumn);
-      if (f.lanes() > 1)
-        at.laneAxis = operands.leading.size();
-      store(f, elements, group, matrixRow, at);
+void LinearTiles::emit(FunctionEmitter &f, Groups groups, const Place &place,
+                       const TileShape &shape, Value first, Value step, Sums sums) {
+  const int64_t vectors = shape.columns / f.lanes();
+  forGroup(f, groups, place, [&](const LinearForm::Group &group) {
+    f.loop(first, f.constant(shape.rows * vectors), step, [&](Value item) {
+      Value row = f.div(item, f.constant(vectors));
+      Value column = f.mul(f.rem(item, f.constant(vectors)), f.lanes());
+      emitVector(f, group, place, row, column, sums);
     });
+  });
+}
+
+void LinearTiles::emit(FunctionEmitter &f, Groups groups, const Place &place,
+                       const ProductTile &tile, Value thread,
+                       ArrayRef<SmallVector<Value>> products) {
+  assert(f.lanes() == ProductTile::four);
+  forGroup(f, groups, place, [&](const LinearForm::Group &group) {
+    tile.forEachFour(f, thread, products, [&](Value row, Value column, ArrayRef<Value> fours) {
+      emitVector(f, group, place, row, column,
+                 [&](int64_t slot, Value, Value) { return fours[slot]; });
+    });
+  });
+}
+
+void LinearTiles::emitVector(FunctionEmitter &f, const LinearForm::Group &group, const Place &place,
+                             Value row, Value column, Sums sums) {
+  Value matrixRow = f.add(place.firstRow, row), matrixColumn = f.add(place.firstColumn, column);
+  Value inside = arith::AndIOp::create(f.b, f.lessThan(matrixRow, f.extras[0]),
+                                       f.lessThan(matrixColumn, f.constant(columnsOf(group))));
+  f.ifThen(inside, [&] {
+    ElementEmitter elements(f);
+    elements.provideArguments(kernel.body());
+    for (auto [slot, index] : llvm::enumerate(group.weights))
+      elements.provide(linear.getResult(index),
+                       [&, slot = static_cast<int64_t>(slot), index = index](const Coords &at) {
+                         return result(f, elements, index, sums(slot, row, column), at);
+                       });
+    Coords at;
+    at.index = emitRowCoords(f, operands.leading, matrixRow);
+    at.index.push_back(matrixColumn);
+    if (f.lanes() > 1)
+      at.laneAxis = operands.leading.size();
+    store(f, elements, group, matrixRow, at);
   });
 }
 

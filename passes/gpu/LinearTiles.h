@@ -46,9 +46,17 @@ public:
   void emit(FunctionEmitter &f, Groups groups, const Place &place, const TileShape &shape,
             mlir::Value first, mlir::Value step, Sums sums);
 
+  /// The same of all sums of a tile, which threads have in registers, for each product.
+  void emit(FunctionEmitter &f, Groups groups, const Place &place, const ProductTile &tile,
+            mlir::Value thread, mlir::ArrayRef<llvm::SmallVector<mlir::Value>> products);
+
 private:
-  void emitGroup(FunctionEmitter &f, const LinearForm::Group &group, const Place &place,
-                 const TileShape &shape, mlir::Value first, mlir::Value step, Sums sums);
+  /// In code for one of the groups each: `body`.
+  void forGroup(FunctionEmitter &f, Groups groups, const Place &place,
+                llvm::function_ref<void(const LinearForm::Group &)> body);
+  /// A vector at a place of the tile, where that is within the results.
+  void emitVector(FunctionEmitter &f, const LinearForm::Group &group, const Place &place,
+                  mlir::Value row, mlir::Value column, Sums sums);
   mlir::Value result(FunctionEmitter &f, ElementEmitter &elements, unsigned index, mlir::Value sum,
                      const Coords &at);
   void store(FunctionEmitter &f, ElementEmitter &elements, const LinearForm::Group &group,

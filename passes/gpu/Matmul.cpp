@@ -33,8 +33,8 @@ public:
     DeviceLaunch launch;
     launch.threads = shape.threads();
     launch.blocks = tile.blocks();
-    launch.sharedBytes = std::max(tile.stageBytes(), tile.resultBytes());
-    launch.lanes = columns / Dim(4) * Dim(4) == columns ? 4 : 1;
+    launch.lanes = columns / Dim(4) * Dim(4) == columns ? ProductTile::four : 1;
+    launch.sharedBytes = std::max(tile.stageBytes(), launch.lanes == 1 ? tile.resultBytes() : 0);
     launch.extras = {IntegerType::get(lowering.module.getContext(), 64)};
     DeviceBody body = startDeviceBody(lowering, kernel, "", launch);
     FunctionEmitter &f = body.f;
@@ -116,31 +116,42 @@ private:
     TileOperand a = rowsOfX(f, matrix, firstRow), b = operandY(f, matrix, firstColumn);
     SmallVector<Value> sums =
         tile.emit(f, thread, shared, a, b, tile.allStages(f, f.dimValue(depth)));
+    if (f.lanes() == ProductTile::four) {
+      tile.forEachFour(f, thread, sums, [&](Value row, Value column, ArrayRef<Value> fours) {
+        storeVector(f, matrix, f.add(firstRow, row), f.add(firstColumn, column),
+                    [&] { return fours[0]; });
+      });
+      return;
+    }
     tile.store(f, thread, sums, shared);
     device::barrier(f);
+    f.loop(thread, f.constant(shape.rows * shape.columns), f.constant(shape.threads()),
+           [&](Value item) {
+             Value row = f.div(item, f.constant(shape.columns));
+             Value column = f.rem(item, f.constant(shape.columns));
+             storeVector(f, matrix, f.add(firstRow, row), f.add(firstColumn, column), [&] {
+               Value from = f.mul(f.add(f.mul(row, tile.resultStride()), column), 4);
+               return f.load(f.f32(), device::sharedOffset(f, shared, from));
+             });
+           });
+  }
 
-    SmallVector<Value> outputs = outputBuffers(f, kernel);
-    const int64_t vectors = shape.columns / f.lanes();
-    f.loop(thread, f.constant(shape.rows * vectors), f.constant(shape.threads()), [&](Value item) {
-      Value row = f.div(item, f.constant(vectors));
-      Value column = f.mul(f.rem(item, f.constant(vectors)), f.lanes());
+  /// What follows the product, where the matrix has that place.
+  void storeVector(FunctionEmitter &f, ArrayRef<Value> matrix, Value row, Value column,
+                   llvm::function_ref<Value()> sum) {
+    Value inside = arith::AndIOp::create(f.b, f.lessThan(row, f.dimValue(rows)),
+                                         f.lessThan(column, f.dimValue(columns)));
+    f.ifThen(inside, [&] {
       Coords place;
-      place.index = matrix;
-      place.index.append({f.add(firstRow, row), f.add(firstColumn, column)});
+      place.index.append(matrix.begin(), matrix.end());
+      place.index.append({row, column});
       if (f.lanes() > 1)
         place.laneAxis = type.rank() - 1;
-      Value inside =
-          arith::AndIOp::create(f.b, f.lessThan(place.index[matrix.size()], f.dimValue(rows)),
-                                f.lessThan(place.index.back(), f.dimValue(columns)));
-      f.ifThen(inside, [&] {
-        Value from = f.mul(f.add(f.mul(row, tile.resultStride()), column), 4);
-        Type loaded = f.lanes() > 1 ? Type(f.vec(f.f32())) : f.f32();
-        Value value = roundTo(f, f.load(loaded, device::sharedOffset(f, shared, from)), type.dtype);
-        ElementEmitter elements(f);
-        elements.provideArguments(kernel.body());
-        elements.provide(op.getResult(), [=](const Coords &) { return value; });
-        storeResults(f, elements, kernel, outputs, place);
-      });
+      Value value = roundTo(f, sum(), type.dtype);
+      ElementEmitter elements(f);
+      elements.provideArguments(kernel.body());
+      elements.provide(op.getResult(), [=](const Coords &) { return value; });
+      storeResults(f, elements, kernel, outputBuffers(f, kernel), place);
     });
   }
 

@@ -206,6 +206,41 @@ void ProductTile::forEachPair(FunctionEmitter &f, Value thread, ValueRange sums,
       }
 }
 
+/// A thread has two neighbours of each tile of 8 columns. Of two tiles, one of two threads next to
+/// each other takes the four of the first, the other those of the second.
+void ProductTile::forEachFour(FunctionEmitter &f, Value thread,
+                              ArrayRef<SmallVector<Value>> products,
+                              llvm::function_ref<void(Value, Value, ArrayRef<Value>)> use) const {
+  auto number = [&](int64_t value) { return f.constant(value); };
+  Value lane = f.rem(thread, number(32)), warp = f.div(thread, number(32));
+  Value odd = f.rem(lane, number(2)), isOdd = f.equal(odd, number(1));
+  Value row =
+      f.add(f.mul(f.div(warp, number(shape.warpColumns)), tilesM() * 16), f.div(lane, number(4)));
+  Value column = f.add(f.mul(f.rem(warp, number(shape.warpColumns)), tilesN() * 8),
+                       f.mul(f.rem(f.div(lane, number(2)), number(2)), four));
+  column = f.add(column, f.mul(odd, 8));
+  auto choose = [&](Value ofOdd, Value ofEven) -> Value {
+    return arith::SelectOp::create(f.b, isOdd, ofOdd, ofEven);
+  };
+  auto type = VectorType::get({four}, f.f32());
+  for (int64_t m = 0; m < tilesM(); ++m)
+    for (int64_t half = 0; half < 2; ++half) // rows 8 apart
+      for (int64_t n = 0; n < tilesN(); n += 2) {
+        SmallVector<Value> fours;
+        for (const SmallVector<Value> &sums : products) {
+          const Value *first = &sums[(m * tilesN() + n) * 4 + half * 2], *second = first + 4;
+          Value other[2];
+          for (int64_t i = 0; i < 2; ++i)
+            other[i] = device::shuffleXor(f, choose(first[i], second[i]), 1);
+          fours.push_back(vector::FromElementsOp::create(
+              f.b, type,
+              ValueRange{choose(other[0], first[0]), choose(other[1], first[1]),
+                         choose(second[0], other[0]), choose(second[1], other[1])}));
+        }
+        use(f.add(row, m * 16 + half * 8), f.add(column, n * 8), fours);
+      }
+}
+
 void ProductTile::store(FunctionEmitter &f, Value thread, ValueRange sums, Value shared) const {
   forEachPair(f, thread, sums, [&](Value row, Value column, Value pair) {
     Value place = f.add(f.mul(row, resultStride()), column);

@@ -41,6 +41,8 @@ public:
   /// Blocks whose registers must fit on a multiprocessor (DeviceLaunch): three small ones, with up
   /// to 168 of a thread. Products in parts need more.
   int64_t blocks() const { return shape.threads() >= 256 ? 0 : product.inParts() ? 2 : 3; }
+  /// Whether each number is multiplied in two parts.
+  bool inParts() const { return product.inParts(); }
   /// Elements of a chunk.
   int64_t chunkElements() const { return chunkBytes / sizeBytes(product.dtype); }
   /// Dynamic shared memory of the stages, and of a tile of results as `store` lays it out.
@@ -68,11 +70,20 @@ public:
   void forEachPair(
       FunctionEmitter &f, mlir::Value thread, mlir::ValueRange sums,
       llvm::function_ref<void(mlir::Value row, mlir::Value column, mlir::Value pair)> use) const;
+  /// The same of each four neighbours, of several products: threads exchange what they have, so
+  /// that four of them have 64 bytes of a row. All threads of the block come here, and to `use`.
+  void forEachFour(FunctionEmitter &f, mlir::Value thread,
+                   mlir::ArrayRef<llvm::SmallVector<mlir::Value>> products,
+                   llvm::function_ref<void(mlir::Value row, mlir::Value column,
+                                           mlir::ArrayRef<mlir::Value> fours)>
+                       use) const;
   /// Writes them to a tile of results in shared memory.
   void store(FunctionEmitter &f, mlir::Value thread, mlir::ValueRange sums,
              mlir::Value shared) const;
 
   static constexpr int64_t chunkBytes = 16;
+  /// How many neighbours forEachFour gives.
+  static constexpr int64_t four = 4;
 
 private:
   /// Of a stage: 64 bytes of k for each row. With 16 more between rows, the 8 rows that are read at

@@ -1,6 +1,6 @@
 // Products with weights: tiles on tensor cores that asynchronous copies feed, gathered rows copied straight
-// into them, float32 in three products of tf32, what follows in the same function, a layer_norm as one of
-// its own.
+// into them, float32 in three products of tf32, what follows on the sums in registers,
+// a layer_norm as a function of its own.
 // RUN: kiln-opt %s --kiln-gpu-pipeline=chip=sm_80 --kiln-to-ptx -o /dev/null | FileCheck %s
 
 // A few rows: 16 bytes of each of four columns and of the row, multiplied in float32, shuffles.
@@ -23,9 +23,10 @@
 // CHECK: ldmatrix.sync.aligned.m8n8.x4.shared.b16
 // CHECK: mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32
 // CHECK: cp.async.wait_group 0
-// CHECK-DAG: st.shared.v2.b32
+// What follows is made of the sums in registers, four neighbours at once; or sums of a part of k are kept.
+// CHECK-NOT: st.shared
+// CHECK-DAG: shfl.sync.bfly.b32
 // CHECK-DAG: st.global.v2.b32
-// CHECK: ld.shared.v4.b32
 // CHECK: ret;
 // Parts of k are added up in order.
 // CHECK-LABEL: .visible .entry linear_gelu_sum(
