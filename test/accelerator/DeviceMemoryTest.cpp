@@ -32,7 +32,8 @@ protected:
     before = standin::live();
   }
   void TearDown() override {
-    standin::forgive();
+    EXPECT_THAT(standin::violations(), testing::IsEmpty());
+    standin::forgive(); // forgets them
     gpu.memory().setLimit(0);
     trim();
     EXPECT_EQ(standin::live().allocations, before.allocations);

@@ -15,9 +15,9 @@ namespace {
 class LayersTest : public testing::Test {
 protected:
   void TearDown() override {
-    standin::forgive();
-    standin::machine().isReversed = false;
     EXPECT_THAT(standin::violations(), testing::IsEmpty());
+    standin::forgive(); // forgets them
+    standin::machine().isReversed = false;
   }
 
   /// `tolerance`: relative to the largest result.

@@ -42,9 +42,9 @@ class WarpgroupTest : public testing::Test {
 protected:
   WarpgroupTest() { random::seed(11); }
   void TearDown() override {
-    standin::forgive();
-    standin::machine().isReversed = false;
     EXPECT_THAT(standin::violations(), testing::IsEmpty());
+    standin::forgive(); // forgets them
+    standin::machine().isReversed = false;
   }
 
   static Tensor draw(const Shape &shape, DType dtype) {
