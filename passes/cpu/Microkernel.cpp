@@ -72,7 +72,7 @@ void emitTile(FunctionEmitter &caller, StringRef name, int64_t rows, DType panel
                               f.offsetBytes(source, f.constant(j * lanes * bytes)));
         columns.push_back(loadConvert(f, stored, panelType));
       }
-      PanelAhead::emitFetch(f, aheadNow, rows);
+      PanelAhead::emitFetch(f, aheadNow, rows, 2 * lanes * bytes);
       if (part + 1 < panels) {
         source = f.offsetBytes(source, nextPanel);
         aheadNow = f.offsetBytes(aheadNow, nextPanel);

@@ -70,7 +70,8 @@ void emitTile(FunctionEmitter &caller, const Kind &kind, int64_t rows) {
     SmallVector<Value, 4> columns;
     for (int64_t j = 0; j < vectors; ++j)
       columns.push_back(f.load(halves, f.offsetBytes(source, f.constant(j * lanes * 4))));
-    PanelAhead::emitFetch(f, f.offsetBytes(ahead, f.mul(step, aheadBytes)), rows);
+    PanelAhead::emitFetch(f, f.offsetBytes(ahead, f.mul(step, aheadBytes)), rows,
+                          pairPanelWidth * 4);
     SmallVector<Value> next;
     Value pair = f.offset(a, step, 4);
     for (int64_t r = 0; r < rows; ++r) {

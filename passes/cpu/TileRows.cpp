@@ -93,9 +93,10 @@ PanelAhead::Share PanelAhead::of(Value row, int64_t tileRows) const {
           f.div(f.add(f.mul(perRow, tileRows), (int64_t(1) << fractionBits) - 1), scale)};
 }
 
-void PanelAhead::emitFetch(FunctionEmitter &f, Value place, int64_t tileRows) {
+void PanelAhead::emitFetch(FunctionEmitter &f, Value place, int64_t tileRows, int64_t stepBytes) {
+  const int64_t lines = tileRows < 3 || stepBytes <= lineBytes ? 1 : 2;
   // Read, level 2 (LLVM numbers its levels from 3 down), data.
-  for (int64_t line = 0; line < (tileRows < 3 ? 1 : 2); ++line)
+  for (int64_t line = 0; line < lines; ++line)
     LLVM::Prefetch::create(f.b, f.offsetBytes(place, f.constant(line * lineBytes)), 0, 2, 1);
 }
 

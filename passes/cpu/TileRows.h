@@ -35,8 +35,9 @@ public:
   };
   Share of(mlir::Value row, int64_t tileRows) const;
   /// Fetches two lines: all of a step's share unless the tile is alone, and the processor sees well
-  /// what comes next; one for tiles of one and two rows, which wait for loads as it is.
-  static void emitFetch(FunctionEmitter &f, mlir::Value place, int64_t tileRows);
+  /// what comes next. One where a step has no more, and for tiles of one and two rows, which wait
+  /// for loads as it is.
+  static void emitFetch(FunctionEmitter &f, mlir::Value place, int64_t tileRows, int64_t stepBytes);
 
 private:
   FunctionEmitter &f;
