@@ -119,8 +119,10 @@ Result cuModuleLoadDataEx(Module *module, const void *image, unsigned count, int
                   "\x7f"
                   "ELF",
                   4) == 0) {
-    if (!state.machine.takesCubins)
+    if (!state.machine.takesCubins && state.machine.executes)
       return errorNoBinary;
+    loaded->isCubin = true;
+  } else if (!state.machine.executes) {
     loaded->isCubin = true;
   } else {
     try {

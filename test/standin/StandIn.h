@@ -19,7 +19,10 @@ struct Machine {
   /// Threads of a block run the last first, see ptx::Launch.
   bool isReversed = false;
   bool takesCubins = false; // cubins load; their kernels only count their launches
+  bool executes = true;     // else kernels do nothing, and PTX is not read
 };
+/// From the environment: KILN_STANDIN_CHIP ("sm_90"), KILN_STANDIN_DEVICES, KILN_STANDIN_MEMORY
+/// (MB of each), KILN_STANDIN_EXECUTE (0: kernels do nothing).
 /// Before the driver's first use for the number of devices; the others at any time.
 Machine &machine();
 

@@ -1,5 +1,6 @@
 #include "standin/State.h"
 
+#include <cstdlib>
 #include <cstring>
 
 #include <sys/mman.h>
@@ -54,8 +55,28 @@ std::byte *DeviceMemory::find(uint64_t address, std::size_t sizeBytes) {
   return contents + (address - base);
 }
 
+static Machine fromEnvironment() {
+  auto number = [](const char *name, long otherwise, std::size_t skipped = 0) {
+    const char *text = std::getenv(name);
+    return text && std::strlen(text) > skipped ? std::strtol(text + skipped, nullptr, 10)
+                                               : otherwise;
+  };
+  Machine machine;
+  long chip = number("KILN_STANDIN_CHIP", machine.major * 10 + machine.minor, std::strlen("sm_"));
+  machine.major = static_cast<int>(chip / 10);
+  machine.minor = static_cast<int>(chip % 10);
+  machine.devices = static_cast<int>(number("KILN_STANDIN_DEVICES", machine.devices));
+  machine.memoryBytes = static_cast<std::size_t>(number("KILN_STANDIN_MEMORY", 256)) << 20;
+  machine.executes = number("KILN_STANDIN_EXECUTE", 1) != 0;
+  return machine;
+}
+
 State &State::instance() {
-  static State &state = *new State;
+  static State &state = *[] {
+    auto *made = new State;
+    made->machine = fromEnvironment();
+    return made;
+  }();
   return state;
 }
 

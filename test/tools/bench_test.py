@@ -233,6 +233,64 @@ class BenchTest(unittest.TestCase):
         for answer in answers:
             self.assertGreater(*answer.values(), 0)
 
+    def draw(self, case, layers, *shapes, folder=None):
+        command = [BIN / "kiln-bench", "--draw", layers, "--draw-shapes", *shapes, "--", case, "f32", folder or self.folder]
+        result = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        self.assertEqual(result.returncode, 0, result.stderr)
+
+    def test_drawn_data_are_the_same_everywhere(self):
+        self.draw("mlp", "8x16x4", "2x8", "5x8")
+        again = self.folder / "again"
+        self.draw("mlp", "8x16x4", "5x8", folder=again)
+        for name in ("weights.safetensors", "5x8.safetensors"):
+            self.assertEqual((self.folder / name).read_bytes(), (again / name).read_bytes(), name)
+        self.assertEqual(sorted(path.name for path in self.folder.glob("*.safetensors")),
+                         ["2x8.safetensors", "5x8.safetensors", "weights.safetensors"])
+        values = read_safetensors(self.folder / "5x8.safetensors")["in0"]
+        self.assertEqual(values, read_safetensors(again / "5x8.safetensors")["in0"])
+        self.assertEqual(len(set(values[2])), 40)
+
+    def test_references(self):
+        self.draw("linear", "16x24", "1x16", "7x16")
+        for shape in ([1, 16], [7, 16]):
+            path = str(self.folder / "ref")
+            for dtype, most in (("f32", 2e-6), ("bf16", 2e-2)):
+                saved, good = self.ask("linear", dtype, [{"shape": shape, "reference": path}, {"shape": shape, "check": path}])
+                self.assertEqual(saved, {"saved": True})
+                self.assertGreater(good["error"], 0)
+                self.assertLess(good["error"], most)
+            # Held against results of bfloat16 those of float32 differ.
+            other, = self.ask("linear", "f32", [{"shape": shape, "check": path}])
+            self.assertGreater(other["error"], 2e-5)
+        result = subprocess.run([BIN / "kiln-bench", "linear", "f32", self.folder], capture_output=True, text=True, timeout=60,
+                                input=json.dumps({"shape": [1, 16], "check": path}))
+        self.assertEqual(result.returncode, 2)
+        self.assertIn("does not fit the result", result.stderr)
+
+    def test_on_an_accelerator(self):
+        driver = BIN.parent / "lib/libkiln-standin.so"
+        if not driver.exists():
+            self.skipTest(f"there is no {driver}")
+        environment = os.environ | {"KILN_CUDA_DRIVER": str(driver), "KILN_PTXAS": "none"}
+        for case, layers, shape in (("linear", "64x48", [5, 64]), ("mlp", "64x96x40", [3, 64]), ("gather_linear", "100x64x48", [2, 7]),
+                                    ("layer_norm", "96", [5, 96]), ("minilm", "24x48x1", [1, 3])):
+            folder = self.folder / case
+            self.draw(case, layers, "x".join(map(str, shape)), folder=folder)
+            for dtype, most in (("f32", 1e-5 if case == "minilm" else 2e-6), ("bf16", 2e-2)):
+                with self.subTest(f"{case} {dtype}"):
+                    requests = [{"shape": shape, "reference": str(folder / "ref")}, {"shape": shape, "check": str(folder / "ref")},
+                                {"shape": shape, "seconds": 0}]
+                    result = subprocess.run([BIN / "kiln-bench", case, dtype, folder, "--device", "cuda"], capture_output=True, text=True,
+                                            timeout=300, env=environment, input="\n".join(map(json.dumps, requests)))
+                    self.assertEqual(result.returncode, 0, result.stderr)
+                    _, _, check, times = map(json.loads, result.stdout.splitlines())
+                    self.assertLess(check["error"], most)
+                    self.assertGreater(times["median_us"], 0)
+        result = subprocess.run([BIN / "kiln-bench", "linear", "f32", self.folder / "linear", "--device", "cuda"], capture_output=True,
+                                text=True, env=environment | {"KILN_CUDA_DRIVER": "off"}, input="")
+        self.assertEqual(result.returncode, 2)
+        self.assertIn("accelerator", result.stderr)
+
     def test_list_and_mistakes(self):
         listed = subprocess.run([BIN / "kiln-bench", "--list"], capture_output=True, text=True)
         names = [line.split()[0] for line in listed.stdout.splitlines()]

@@ -4,6 +4,7 @@
 
 #include <memory>
 
+#include "tools/common/InterpretModule.h"
 #include "tools/common/Weights.h"
 #include "tools/common/minilm/LoadEncoder.h"
 
@@ -11,7 +12,6 @@ namespace kiln::tools {
 
 namespace {
 using Path = std::filesystem::path;
-using Compiler = std::function<Program(int64_t rank)>;
 
 /// The size of an axis of a tensor in `file`.
 int64_t sizeIn(const io::SafetensorsFile &file, const std::string &name, int64_t axis) {
@@ -34,28 +34,30 @@ TensorType inputType(DType dtype, int64_t rank, Device device, std::optional<int
 /// For a model of one input: loads the weights of `file`, and compiles for x of dtype `input` whose
 /// last size is `last`.
 template <class Model>
-Compiler oneInput(Model model, const io::SafetensorsFile &file, DType dtype, Device device,
-                  DType input, std::optional<int64_t> last) {
+LoadedCase oneInput(Model model, const io::SafetensorsFile &file, DType dtype, Device device,
+                    DType input, std::optional<int64_t> last) {
   model.loadStateDict(file);
   roundWeights(model, dtype);
   model.to(device);
   auto shared = std::make_shared<Model>(std::move(model));
-  return [=](int64_t rank) -> Program {
+  auto compile = [=](int64_t rank) -> Program {
     auto compiled =
         std::make_shared<decltype(shared->compile(inputType(input, rank, device, last)))>(
             shared->compile(compileOptions(), inputType(input, rank, device, last)));
     return {[=](const std::vector<Tensor> &x) { return (*compiled)(x.at(0)); },
             [=] { return compiled->stats(); }};
   };
+  return {compile,
+          [=](const std::vector<Tensor> &x) { return interpretInFloat64(*shared, x.at(0)); }};
 }
 
-Compiler loadLinear(const Path &path, DType dtype, Device device) {
+LoadedCase loadLinear(const Path &path, DType dtype, Device device) {
   const auto file = io::openSafetensors(path);
   const int64_t in = sizeIn(file, "weight", 1), out = sizeIn(file, "weight", 0);
   return oneInput(nn::Linear(in, out), file, dtype, device, dtype, in);
 }
 
-Compiler loadMlp(const Path &path, DType dtype, Device device) {
+LoadedCase loadMlp(const Path &path, DType dtype, Device device) {
   const auto file = io::openSafetensors(path);
   const int64_t in = sizeIn(file, "0.weight", 1), hidden = sizeIn(file, "0.weight", 0);
   const int64_t out = sizeIn(file, "2.weight", 0);
@@ -63,7 +65,7 @@ Compiler loadMlp(const Path &path, DType dtype, Device device) {
                   dtype, device, dtype, in);
 }
 
-Compiler loadGatherLinear(const Path &path, DType dtype, Device device) {
+LoadedCase loadGatherLinear(const Path &path, DType dtype, Device device) {
   const auto file = io::openSafetensors(path);
   const int64_t vocabulary = sizeIn(file, "0.weight", 0), in = sizeIn(file, "0.weight", 1);
   const int64_t out = sizeIn(file, "1.weight", 0);
@@ -71,14 +73,14 @@ Compiler loadGatherLinear(const Path &path, DType dtype, Device device) {
                   dtype, device, DType::int64, std::nullopt);
 }
 
-Compiler loadLayerNorm(const Path &path, DType dtype, Device device) {
+LoadedCase loadLayerNorm(const Path &path, DType dtype, Device device) {
   const auto file = io::openSafetensors(path);
   const int64_t size = sizeIn(file, "weight", 0);
   return oneInput(nn::LayerNorm(size), file, dtype, device, dtype, size);
 }
 
 /// Filters of odd sizes are padded to keep the image's size; of even ones they cut it into patches.
-Compiler loadConv2d(const Path &path, DType dtype, Device device) {
+LoadedCase loadConv2d(const Path &path, DType dtype, Device device) {
   const auto file = io::openSafetensors(path);
   const int64_t height = sizeIn(file, "weight", 0), width = sizeIn(file, "weight", 1);
   const int64_t in = sizeIn(file, "weight", 2), out = sizeIn(file, "weight", 3);
@@ -91,11 +93,11 @@ Compiler loadConv2d(const Path &path, DType dtype, Device device) {
   return oneInput(nn::Conv2d(in, out, {height, width}, options), file, dtype, device, dtype, in);
 }
 
-Compiler loadMinilm(const Path &path, DType dtype, Device device) {
+LoadedCase loadMinilm(const Path &path, DType dtype, Device device) {
   const BertConfig config = configFromWeights(path);
   auto encoder = std::make_shared<SentenceEncoder>(loadEncoder(path, config, dtype));
   encoder->to(device);
-  return [=](int64_t rank) -> Program {
+  auto compile = [=](int64_t rank) -> Program {
     const TensorType type = inputType(DType::int64, rank, device);
     CompileOptions options = compileOptions();
     options.constraints = {type.shape[rank - 1].between(1, config.positions)};
@@ -104,6 +106,9 @@ Compiler loadMinilm(const Path &path, DType dtype, Device device) {
     return {[=](const std::vector<Tensor> &x) { return (*compiled)(x.at(0), x.at(1)); },
             [=] { return compiled->stats(); }};
   };
+  return {compile, [=](const std::vector<Tensor> &x) {
+            return interpretInFloat64(*encoder, x.at(0), x.at(1));
+          }};
 }
 } // namespace
 

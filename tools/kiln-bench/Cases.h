@@ -19,15 +19,21 @@ struct Program {
   explicit operator bool() const { return call != nullptr; }
 };
 
+/// A case with its weights.
+struct LoadedCase {
+  /// Compiles for inputs of a rank, one program for all sizes.
+  std::function<Program(int64_t rank)> compile;
+  /// What the interpreter computes in float64 of the rounded weights and these inputs.
+  std::function<Tensor(const std::vector<Tensor> &)> interpret;
+};
+
 /// One thing to measure.
 struct Case {
   const char *name;
   const char *description;
-  /// Loads the weights in a file, rounds them to a dtype, and returns a function that compiles for
-  /// inputs of a rank, one program for all sizes. All sizes of the model are those of the weights.
-  /// Weights and inputs are on the device.
-  std::function<std::function<Program(int64_t rank)>(const std::filesystem::path &, DType, Device)>
-      load;
+  /// Loads the weights in a file and rounds them to a dtype. All sizes of the model are those of
+  /// the weights. Weights and inputs are on the device.
+  std::function<LoadedCase(const std::filesystem::path &, DType, Device)> load;
   int64_t usualRank; ///< Of the inputs that are asked for.
 };
 

@@ -3,6 +3,7 @@
 #include "Drawn.h"
 
 #include <cerrno>
+#include <charconv>
 #include <cstdlib>
 #include <cstring>
 #include <functional>
@@ -11,6 +12,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "Cases.h"
 #include "tools/common/minilm/Bert.h"
 
 namespace kiln::tools {
@@ -19,17 +21,14 @@ namespace {
 using Sizes = std::vector<int64_t>;
 using State = std::map<std::string, Tensor>;
 
-Tensor drawn(const Shape &shape, double width) {
-  Tensor values = random::normal(shape, 0, width);
-  values.realize();
-  return values;
-}
-
 /// The parameters of a model with other numbers: small ones, so that nothing overflows.
 template <class Model> State stateOf(const Model &model) {
   State state;
-  for (const auto &[name, parameter] : model.parameters())
-    state.emplace(name, drawn(parameter.shape(), 0.05));
+  for (const auto &[name, parameter] : model.parameters()) {
+    Tensor values = random::uniform(parameter.shape(), -0.1, 0.1);
+    values.realize();
+    state.emplace(name, values);
+  }
   return state;
 }
 
@@ -81,21 +80,29 @@ const std::map<std::string, DrawnCase> &drawnCases() {
   return cases;
 }
 
-const DrawnCase &find(const std::string &name) { return drawnCases().at(name); }
+const DrawnCase &find(const std::string &name) {
+  findCase(name);
+  return drawnCases().at(name);
+}
+
+State drawState(const std::string &caseName, const Sizes &layers) {
+  const DrawnCase &drawn = find(caseName);
+  if (layers.size() != drawn.usual.layers.size())
+    throw ValueError(fmt::format("{} has layers {}, got {}", caseName, drawn.usual.layersMean,
+                                 fmt::join(layers, "x")));
+  return drawn.state(layers);
+}
 } // namespace
 
 const UsualSizes &usualSizes(const std::string &caseName) { return find(caseName).usual; }
 
 DrawnWeights::DrawnWeights(const std::string &caseName, const Sizes &layers) {
-  const DrawnCase &drawn = find(caseName);
-  if (layers.size() != drawn.usual.layers.size())
-    throw ValueError(fmt::format("[report] {} has layers {}, got {}", caseName,
-                                 drawn.usual.layersMean, fmt::join(layers, "x")));
+  const State state = drawState(caseName, layers);
   std::string name = (std::filesystem::temp_directory_path() / "kiln-bench-XXXXXX").string();
   if (!mkdtemp(name.data()))
     throw IoError("[report] cannot make a folder for weights: " + std::string(strerror(errno)));
   folder = name;
-  io::saveSafetensors(file().string(), drawn.state(layers));
+  io::saveSafetensors(file().string(), state);
 }
 
 DrawnWeights::~DrawnWeights() {
@@ -112,15 +119,50 @@ std::vector<Tensor> drawInputs(const std::string &caseName, const std::filesyste
     if (!rows)
       throw KeyError(fmt::format("[report] the weights have no {}", table));
     const auto last = static_cast<double>(rows->shape()[0].value() - 1);
-    inputs.push_back(random::uniform(shape, 0, last).cast(DType::int64));
+    inputs.push_back(random::uniform(shape, 0, last, DType::int64));
     if (caseName == "minilm")
       inputs.push_back(Tensor::ones(shape, DType::int64));
   } else {
-    inputs.push_back(random::normal(shape, 0, 1).cast(dtype));
+    inputs.push_back(random::uniform(shape, -1, 1, dtype));
   }
   for (const Tensor &input : inputs)
     input.realize();
   return inputs;
+}
+
+std::vector<int64_t> parseSizes(const std::string &text) {
+  Sizes sizes;
+  const char *at = text.data(), *end = at + text.size();
+  while (true) {
+    int64_t size = 0;
+    const auto [behind, error] = std::from_chars(at, end, size);
+    if (error != std::errc() || size < 1 || (behind != end && *behind != 'x'))
+      throw ValueError(fmt::format("expected sizes as 8x128, got {}", text));
+    sizes.push_back(size);
+    if (behind == end)
+      return sizes;
+    at = behind + 1;
+  }
+}
+
+void writeDrawn(const std::string &caseName, const Sizes &layers, const std::vector<Sizes> &shapes,
+                const std::filesystem::path &folder) {
+  std::filesystem::create_directories(folder);
+  const std::filesystem::path weights = folder / "weights.safetensors";
+  random::seed(1);
+  io::saveSafetensors(weights.string(), drawState(caseName, layers));
+  for (const Sizes &shape : shapes) {
+    uint64_t seed = 2; // of each shape its own, whichever others are drawn
+    for (const int64_t size : shape)
+      seed = seed * 1000003 + static_cast<uint64_t>(size);
+    random::seed(seed);
+    const auto inputs = drawInputs(caseName, weights, shape, DType::float32);
+    State state;
+    for (std::size_t i = 0; i < inputs.size(); ++i)
+      state.emplace("in" + std::to_string(i), inputs[i]);
+    io::saveSafetensors((folder / fmt::format("{}.safetensors", fmt::join(shape, "x"))).string(),
+                        state);
+  }
 }
 
 } // namespace kiln::tools

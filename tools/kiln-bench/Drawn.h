@@ -37,4 +37,14 @@ private:
 std::vector<Tensor> drawInputs(const std::string &caseName, const std::filesystem::path &weights,
                                const std::vector<int64_t> &shape, DType dtype);
 
+/// "8x128" -> 8, 128. Errors: ValueError.
+std::vector<int64_t> parseSizes(const std::string &text);
+
+/// Writes what a worker reads of a folder: weights.safetensors for a case with such layers, and
+/// inputs of each shape. The same numbers on every machine: they are uniform and drawn from fixed
+/// seeds. Errors: ValueError for layers that the case does not have; IoError.
+void writeDrawn(const std::string &caseName, const std::vector<int64_t> &layers,
+                const std::vector<std::vector<int64_t>> &shapes,
+                const std::filesystem::path &folder);
+
 } // namespace kiln::tools

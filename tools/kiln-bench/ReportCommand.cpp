@@ -2,7 +2,6 @@
 
 #include "ReportCommand.h"
 
-#include <charconv>
 #include <chrono>
 #include <fstream>
 #include <iostream>
@@ -21,22 +20,6 @@
 namespace kiln::tools {
 
 namespace {
-/// "8x128" -> 8, 128.
-std::vector<int64_t> parseSizes(const std::string &text) {
-  std::vector<int64_t> sizes;
-  const char *at = text.data(), *end = at + text.size();
-  while (true) {
-    int64_t size = 0;
-    const auto [behind, error] = std::from_chars(at, end, size);
-    if (error != std::errc() || size < 1 || (behind != end && *behind != 'x'))
-      throw ValueError(fmt::format("[report] expected sizes as 8x128, got {}", text));
-    sizes.push_back(size);
-    if (behind == end)
-      return sizes;
-    at = behind + 1;
-  }
-}
-
 /// The file of weights that is given, or one that is drawn and gone with this object.
 class WeightsOf {
 public:
@@ -58,7 +41,7 @@ void report(const ReportOptions &options, DType dtype) {
   const auto shape =
       options.shape.empty() ? usualSizes(chosen.name).shape : parseSizes(options.shape);
   const Program program =
-      chosen.load(weights.file(), dtype, CPU())(static_cast<int64_t>(shape.size()));
+      chosen.load(weights.file(), dtype, CPU()).compile(static_cast<int64_t>(shape.size()));
   const auto inputs = drawInputs(chosen.name, weights.file(), shape, dtype);
   program(inputs).realize(); // a mistake in the sizes shows before the machine is measured
   const Machine machine = measureMachine(threadCount());
@@ -82,9 +65,9 @@ void report(const ReportOptions &options, DType dtype) {
 void compileOnce(const ReportOptions &options, DType dtype) {
   const Case &chosen = findCase(options.compileOnce);
   const WeightsOf weights(options, chosen);
-  const auto compile = chosen.load(weights.file(), dtype, CPU());
+  const auto loaded = chosen.load(weights.file(), dtype, CPU());
   const auto start = std::chrono::steady_clock::now();
-  const Program program = compile(chosen.usualRank);
+  const Program program = loaded.compile(chosen.usualRank);
   const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
   std::cout << fmt::format(R"({{"compile_s": {:.6f}, "load_s": {:.6f}, "cache": "{}"}})",
                            spent.count(), program.stats().loadSeconds,

@@ -5,6 +5,10 @@
 //   {"shape": [8, 128], "seconds": 0.5}  times calls with the inputs of 8x128.safetensors:
 //                                        {"median_us": m, "min_us": m, "calls": n}
 //   {"shape": [8, 128], "save": "PATH"}  writes the result, "out", to PATH: {"saved": true}
+//   {"shape": [8, 128], "reference": "PATH"}  writes what the interpreter computes of the first and
+//                                        last entry (Reference.h): {"saved": true}
+//   {"shape": [8, 128], "check": "PATH"}  holds the result against that: {"error": e}
+// `kiln-bench --draw 768x3072 --draw-shapes 1x768 8x768 -- CASE DTYPE DATA_DIR` fills DATA_DIR.
 // With `--device cuda` weights and inputs are on the first accelerator, and results stay there.
 // `kiln-bench --quantized-gather` measures lookups in packed tables by itself (QuantizedGather.h),
 // `kiln-bench --fusions FILE` what each fusion saves (Fusions.h),
@@ -18,6 +22,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdlib>
 #include <iostream>
 #include <map>
@@ -27,9 +32,11 @@
 #include <nlohmann/json.hpp>
 
 #include "Cases.h"
+#include "Drawn.h"
 #include "Fusions.h"
 #include "QuantizedGather.h"
 #include "QuantizedLinear.h"
+#include "Reference.h"
 #include "ReportCommand.h"
 #include "Threads.h"
 #include "runtime/cuda/Gpu.h"
@@ -69,24 +76,24 @@ std::string timesOf(std::vector<double> times) {
 }
 
 /// On an accelerator calls return before their work is done: several are timed together, until the
-/// last one's result is there. It stays on the device.
+/// last one's result is there. It stays on the device. As many as take 20 ms, at most 20.
 std::string timeCallsOn(Device device, const Program &program, const std::vector<Tensor> &inputs,
                         double seconds) {
-  constexpr int together = 20;
   runtime::cuda::Stream &stream = runtime::cuda::Gpu::get(device).stream();
-  auto round = [&] {
-    for (int i = 0; i < together; ++i)
+  auto timed = [&](int calls) {
+    const auto begin = Clock::now();
+    for (int i = 0; i < calls; ++i)
       program(inputs).realize();
     stream.synchronize();
+    return secondsSince(begin) / calls;
   };
-  round();
+  timed(1);
+  const int together = std::clamp(static_cast<int>(0.02 / timed(1)), 1, 20);
+  timed(together);
   std::vector<double> times;
   const auto start = Clock::now();
-  while (times.empty() || secondsSince(start) < seconds) {
-    const auto begin = Clock::now();
-    round();
-    times.push_back(secondsSince(begin) / together);
-  }
+  while (times.empty() || secondsSince(start) < seconds)
+    times.push_back(timed(together));
   return timesOf(std::move(times));
 }
 
@@ -107,9 +114,9 @@ std::string timeCalls(const Program &program, const std::vector<Tensor> &inputs,
 
 void work(const Case &chosen, DType dtype, Device device, const std::filesystem::path &folder,
           Clock::time_point start) {
-  const auto compile = chosen.load(folder / "weights.safetensors", dtype, device);
+  const auto loaded = chosen.load(folder / "weights.safetensors", dtype, device);
   std::map<int64_t, Program> programs; // By the rank of the inputs.
-  programs[chosen.usualRank] = compile(chosen.usualRank);
+  programs[chosen.usualRank] = loaded.compile(chosen.usualRank);
   answer(fmt::format(R"({{"ready": true, "compile_s": {:.6f}}})", secondsSince(start)));
 
   for (std::string line; std::getline(std::cin, line);) {
@@ -117,11 +124,18 @@ void work(const Case &chosen, DType dtype, Device device, const std::filesystem:
     const auto inputs = readInputs(folder, request.at("shape"), dtype, device);
     Program &program = programs[inputs[0].rank()];
     if (!program)
-      program = compile(inputs[0].rank());
+      program = loaded.compile(inputs[0].rank());
+    auto result = [&] { return program(inputs).cast(DType::float32).to(CPU()); };
     if (request.contains("save")) {
-      const Tensor result = program(inputs).cast(DType::float32).to(CPU());
-      io::saveSafetensors(request.at("save").get<std::string>(), {{"out", result}});
+      io::saveSafetensors(request.at("save").get<std::string>(), {{"out", result()}});
       answer(R"({"saved": true})");
+    } else if (request.contains("reference")) {
+      writeReference(loaded, inputs, request.at("reference").get<std::string>());
+      answer(R"({"saved": true})");
+    } else if (request.contains("check")) {
+      const double error = errorAgainst(result(), request.at("check").get<std::string>());
+      answer(std::isfinite(error) ? fmt::format(R"({{"error": {:.4e}}})", error)
+                                  : R"({"error": 1e999})");
     } else {
       const auto seconds = request.at("seconds").get<double>();
       answer(device.isCPU() ? timeCalls(program, inputs, seconds)
@@ -183,6 +197,12 @@ int main(int argc, char **argv) {
   app.add_option("--device", deviceName, "Where: cpu or cuda, the first accelerator")
       ->check(CLI::IsMember({"cpu", "cuda"}))
       ->capture_default_str();
+  std::string layers;
+  std::vector<std::string> shapes;
+  auto *draw = app.add_option("--draw", layers,
+                              "Fill DATA_DIR with weights of layers of these sizes, as --layers "
+                              "takes them, and with inputs; the same numbers everywhere");
+  app.add_option("--draw-shapes", shapes, "Of the inputs, as 8x128")->needs(draw);
   app.add_option("CASE", name, "What to measure");
   app.add_option("DTYPE,--dtype", dtypeName, "f32 or bf16")->check(CLI::IsMember({"f32", "bf16"}));
   app.add_option("DATA_DIR", folder, "Folder of weights.safetensors and the inputs");
@@ -193,6 +213,8 @@ int main(int argc, char **argv) {
         std::cout << fmt::format("{:<14} {}\n", each.name, each.description);
       return 0;
     }
+    // Also where there is an accelerator: what is loaded is moved there.
+    const DefaultsScope defaults(DType::float32, CPU());
     if (!std::getenv("KILN_NUM_THREADS"))
       setThreadCount(2); // What all workers of the comparison have.
     if (!encoder.empty()) {
@@ -222,8 +244,14 @@ int main(int argc, char **argv) {
       return 0;
     if (folder.empty())
       throw CLI::RequiredError("CASE, DTYPE and DATA_DIR");
+    if (!layers.empty()) {
+      std::vector<std::vector<int64_t>> sizes;
+      for (const std::string &shape : shapes)
+        sizes.push_back(parseSizes(shape));
+      writeDrawn(name, parseSizes(layers), sizes, folder);
+      return 0;
+    }
     const Device device = deviceName == "cuda" ? Accelerator() : CPU();
-    const DefaultsScope defaults(DType::float32, CPU()); // what is loaded is moved afterwards
     work(findCase(name), dtype, device, folder, start);
     return 0;
   } catch (const CLI::CallForHelp &) {

@@ -33,7 +33,7 @@ struct BertEmbeddings : nn::Module<BertEmbeddings> {
         token_type_embeddings(c.segments, {.dim = c.hidden}), LayerNorm(c.hidden, c.epsilon) {}
 
   Tensor operator()(const Tensor &ids) const {
-    const Tensor positions = Tensor::arange(0, ids.shape()[1], 1);
+    const Tensor positions = Tensor::arange(0, ids.shape()[1], 1, DType::int64, ids.device());
     // All of the text is the first of the two segments that the model knows.
     return LayerNorm(word_embeddings(ids) + position_embeddings(positions) +
                      token_type_embeddings.weight[0]);
