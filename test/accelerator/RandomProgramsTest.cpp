@@ -1,12 +1,11 @@
 // Random programs on the accelerator against the interpreter of graphs. One seed:
 // KILN_RANDOM_SEED; more: KILN_RANDOM_GRAPHS.
 #include "standin/StandIn.h"
+#include "test/unit/random/OnAccelerator.h"
 #include "test/unit/random/Replay.h"
 #include "test/unit/random/Shrink.h"
 
-#include <cmath>
 #include <cstdlib>
-#include <cstring>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <iostream>
@@ -19,51 +18,6 @@ constexpr unsigned perTest = 8;
 unsigned fromEnvironment(const char *name, unsigned otherwise) {
   const char *wish = std::getenv(name);
   return wish ? static_cast<unsigned>(std::strtoul(wish, nullptr, 10)) : otherwise;
-}
-
-/// Products of float32 are made of parts of 11 bits; of a subnormal number the first part may be 0,
-/// and with an infinity that is NaN. Such numbers are left out.
-void dropSubnormals(Program &program) {
-  for (Case &one : program.cases)
-    for (ir::DenseData &input : one.inputs)
-      if (input.type.dtype == DType::float32)
-        for (std::size_t at = 0; at + sizeof(float) <= input.bytes.size(); at += sizeof(float)) {
-          float value = 0;
-          std::memcpy(&value, input.bytes.data() + at, sizeof(value));
-          if (std::fpclassify(value) == FP_SUBNORMAL)
-            std::memset(input.bytes.data() + at, 0, sizeof(value));
-        }
-}
-
-/// The error of such a product in roundings of float32 (2^-24): each factor loses less than 2^-21
-/// of itself, and the product of the second parts, less than 2^-20 of the whole, is left out.
-constexpr double roundingsOfSplitProduct = 32;
-
-/// The interpreter's results, with bounds for products that are made of parts.
-Expected interpretForAccelerator(const ir::Graph &graph, const Case &one) {
-  Expected expected = interpret(graph, one);
-  bool isSplit = false;
-  for (const ir::Node &node : graph.nodes)
-    isSplit |= (node.op == "matmul" || node.op == "attention") && node.type.dtype == DType::float32;
-  for (std::optional<ir::DenseData> &bounds : expected.bounds)
-    for (std::size_t at = 0; isSplit && bounds && at < bounds->bytes.size(); at += sizeof(double)) {
-      double bound = 0;
-      std::memcpy(&bound, bounds->bytes.data() + at, sizeof(bound));
-      bound *= roundingsOfSplitProduct;
-      std::memcpy(bounds->bytes.data() + at, &bound, sizeof(bound));
-    }
-  return expected;
-}
-
-/// Whether the compiler says of an operation that there is nothing for it on accelerators.
-bool isRefused(const Program &program) {
-  try {
-    compileReplay(program.graph, program.cases[0], {}, Accelerator());
-  } catch (const CompileError &error) {
-    return std::string_view(error.what()).find("has no lowering for") != std::string_view::npos;
-  } catch (const Error &) { // checkOnAccelerator says what
-  }
-  return false;
 }
 
 /// Threads of a block run first to last in one case and last to first in the next.
@@ -100,7 +54,7 @@ bool checkSeed(unsigned seed) {
     std::cerr << "seed " << seed << "\n" << std::flush;
   Program program = drawProgram(seed);
   dropSubnormals(program);
-  if (isRefused(program))
+  if (isRefusedOnAccelerator(program))
     return false;
   std::optional<std::string> failure = checkOnAccelerator(program);
   if (!failure)
