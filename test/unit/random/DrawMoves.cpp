@@ -10,7 +10,7 @@ bool Drawer::permute() {
   std::vector<int64_t> axes(static_cast<std::size_t>(type(x).rank()));
   std::iota(axes.begin(), axes.end(), 0);
   shuffle(axes);
-  return add("permute", {x}, {{"axes", axes}}, true).has_value();
+  return add({"permute", {x}, {{"axes", axes}}, true}).has_value();
 }
 
 bool Drawer::slice() {
@@ -31,18 +31,21 @@ bool Drawer::slice() {
     stops.push_back(stop);
     steps.push_back(chance(66) ? 1 : number(1, 3));
   }
-  return add("slice", {x}, {{"starts", Shape(starts)}, {"stops", Shape(stops)}, {"steps", steps}},
-             true)
+  return add({"slice",
+              {x},
+              {{"starts", Shape(starts)}, {"stops", Shape(stops)}, {"steps", steps}},
+              true})
       .has_value();
 }
 
 bool Drawer::concat() {
   Id x = any();
   std::vector<Id> parts{x};
-  for (int64_t i = number(0, 2); i > 0; --i)
-    parts.insert(parts.begin() + number(0, static_cast<int64_t>(parts.size())),
-                 chance(50) ? x : partner(x));
-  return add("concat", parts, {{"axis", number(0, 4)}}, true).has_value();
+  for (int64_t i = number(0, 2); i > 0; --i) {
+    int64_t at = number(0, static_cast<int64_t>(parts.size()));
+    parts.insert(parts.begin() + at, chance(50) ? x : partner(x));
+  }
+  return add({"concat", parts, {{"axis", number(0, 4)}}, true}).has_value();
 }
 
 bool Drawer::reshape() {
@@ -73,7 +76,7 @@ bool Drawer::reshape() {
   default:
     shuffle(dims);
   }
-  return add("reshape", {x}, {{"shape", Shape(dims)}}, true).has_value();
+  return add({"reshape", {x}, {{"shape", Shape(dims)}}, true}).has_value();
 }
 
 bool Drawer::broadcast() {
@@ -84,7 +87,7 @@ bool Drawer::broadcast() {
       dim = pick<Dim>({Dim(4), Dim("a"), Dim("b"), Dim(1)});
   if (chance(50))
     dims.insert(dims.begin(), pick<Dim>({Dim(2), Dim("b"), Dim("c"), Dim(1)}));
-  return add("broadcast_to", {x}, {{"shape", Shape(dims)}}, true).has_value();
+  return add({"broadcast_to", {x}, {{"shape", Shape(dims)}}, true}).has_value();
 }
 
 bool Drawer::gather() {
@@ -96,7 +99,7 @@ bool Drawer::gather() {
   if (!isNeverEmpty(own.shape[axis]))
     return false;
   Id indices = addIndices(drawShape(number(0, 2)), own.shape[axis]);
-  return add("gather", {table, indices}, {{"axis", axis}}, true).has_value();
+  return add({"gather", {table, indices}, {{"axis", axis}}, true}).has_value();
 }
 
 bool Drawer::isNeverEmpty(const Dim &dim) const {
@@ -128,12 +131,13 @@ bool Drawer::elements() {
   dims[static_cast<std::size_t>(axis)] = pickDim();
   Id indices = addIndices(Shape(dims), own.shape[axis]);
   if (chance(50))
-    return add("gather_elements", {x, indices}, {{"axis", axis}}, true).has_value();
+    return add({"gather_elements", {x, indices}, {{"axis", axis}}, true}).has_value();
   Id updates = addInput(TensorType(own.dtype, Shape(dims), CPU()));
-  return add("scatter_elements", {x, indices, updates},
-             {{"axis", axis},
-              {"reduction", pick<std::string>({"none", "add", "mul", "max", "min"})}},
-             true)
+  return add({"scatter_elements",
+              {x, indices, updates},
+              {{"axis", axis},
+               {"reduction", pick<std::string>({"none", "add", "mul", "max", "min"})}},
+              true})
       .has_value();
 }
 
@@ -149,19 +153,22 @@ bool Drawer::scatter() {
       return false;
   Id indices = addIndices(Shape{dims[0]}, own.shape[0]);
   Id updates = addInput(TensorType(own.dtype, Shape(dims), CPU()));
-  return add("scatter", {x, indices, updates},
-             {{"reduction", pick<std::string>({"none", "add", "mul", "max", "min"})}}, true)
+  return add({"scatter",
+              {x, indices, updates},
+              {{"reduction", pick<std::string>({"none", "add", "mul", "max", "min"})}},
+              true})
       .has_value();
 }
 
 bool Drawer::windows() {
   Id x = any();
-  return add("windows", {x},
-             {{"axis", number(0, 3)},
-              {"size", number(1, 3)},
-              {"stride", number(1, 3)},
-              {"dilation", number(1, 2)}},
-             true)
+  return add({"windows",
+              {x},
+              {{"axis", number(0, 3)},
+               {"size", number(1, 3)},
+               {"stride", number(1, 3)},
+               {"dilation", number(1, 2)}},
+              true})
       .has_value();
 }
 
@@ -180,7 +187,7 @@ bool Drawer::rebind() {
     }
     dim = pick(equal);
   }
-  return add("rebind", {x}, {{"shape", Shape(dims)}}, true).has_value();
+  return add({"rebind", {x}, {{"shape", Shape(dims)}}, true}).has_value();
 }
 
 } // namespace kiln::test

@@ -31,7 +31,7 @@ bool Drawer::unary() {
   bool isExact = chance(40);
   std::string op = pick(isExact ? exact : rounded);
   bool jumps = op == "floor" || op == "ceil" || op == "round" || op == "trunc";
-  return add(op, {isExact ? (jumps ? anyExact() : any()) : anyFloat()}, {}, isExact).has_value();
+  return add({op, {isExact ? (jumps ? anyExact() : any()) : anyFloat()}, {}, isExact}).has_value();
 }
 
 bool Drawer::binary() {
@@ -44,11 +44,11 @@ bool Drawer::binary() {
     std::swap(x, y);
   if (jumps) {
     std::string op = pick(jumping);
-    return add(op, {x, y}, {}, op == "floor_div").has_value();
+    return add({op, {x, y}, {}, op == "floor_div"}).has_value();
   }
   if (chance(8))
-    return add("pow", {x, y}).has_value();
-  return add(pick(exact), {x, y}, {}, true).has_value();
+    return add({"pow", {x, y}}).has_value();
+  return add({pick(exact), {x, y}, {}, true}).has_value();
 }
 
 /// On booleans and integers, and roundings, which others do not find often.
@@ -57,20 +57,21 @@ bool Drawer::bits() {
     Id x = anyExact();
     if (isFloat(type(x).dtype)) {
       if (chance(10))
-        return add(pick<std::string>({"floor", "ceil", "round", "trunc"}), {x}, {}, true)
+        return add({pick<std::string>({"floor", "ceil", "round", "trunc"}), {x}, {}, true})
             .has_value();
       continue;
     }
     if (chance(25))
-      return add("not", {x}, {}, true).has_value();
-    return add(pick<std::string>({"and", "or", "xor"}), {x, partner(x)}, {}, true).has_value();
+      return add({"not", {x}, {}, true}).has_value();
+    return add({pick<std::string>({"and", "or", "xor"}), {x, partner(x)}, {}, true}).has_value();
   }
   return false;
 }
 
 bool Drawer::comparison() {
   Id x = anyExact(), y = partner(x, true);
-  return add(pick<std::string>({"eq", "ne", "lt", "le", "gt", "ge"}), {x, y}, {}, true).has_value();
+  return add({pick<std::string>({"eq", "ne", "lt", "le", "gt", "ge"}), {x, y}, {}, true})
+      .has_value();
 }
 
 bool Drawer::select() {
@@ -82,30 +83,32 @@ bool Drawer::select() {
   const Shape shape = type(x).shape;
   for (const Dim &dim : shape)
     if (dim.isAlgebraic())
-      return condition && add("select", {*condition, x, y}, {}, true);
+      return condition && add({"select", {*condition, x, y}, {}, true});
   if (!condition || chance(40))
     condition = addParameter(TensorType(DType::boolean, shape, CPU()));
-  return add("select", {*condition, x, y}, {}, true).has_value();
+  return add({"select", {*condition, x, y}, {}, true}).has_value();
 }
 
 bool Drawer::cast() {
   DType to = pickDType();
   Id x = isFloat(to) ? any() : anyExact();
-  return add("cast", {x}, {{"dtype", to}}, true).has_value();
+  return add({"cast", {x}, {{"dtype", to}}, true}).has_value();
 }
 
 bool Drawer::source() {
   switch (number(0, 4)) {
   case 0:
-    return add("size", {}, {{"dim", Shape{pick<Dim>({Dim("a"), Dim("b"), Dim("a") * 2 + 1})}}},
-               true)
+    return add({"size",
+                {},
+                {{"dim", Shape{pick<Dim>({Dim("a"), Dim("b"), Dim("a") * 2 + 1})}}},
+                true})
         .has_value();
   case 1:
   case 2: // at most 64 elements
-    return constant(TensorType(pickDType(),
+    return constant(TensorType{pickDType(),
                                pick<Shape>(
                                    {Shape{}, Shape{1}, Shape{8}, Shape{3, 8}, Shape{17}, Shape{0}}),
-                               CPU()))
+                               CPU()})
         .has_value();
   default: {
     DType dtype = chance(50) ? DType::int64 : pickDType();
@@ -123,7 +126,7 @@ bool Drawer::source() {
       attributes.set("start", isUnsigned(dtype) ? number(0, 3) : number(-3, 3));
       attributes.set("step", step);
     }
-    return add("iota", {}, std::move(attributes), true).has_value();
+    return add({"iota", {}, std::move(attributes), true}).has_value();
   }
   }
 }
@@ -133,11 +136,11 @@ bool Drawer::reduction() {
       extrema{"max", "min"}, places{"argmax", "argmin"};
   switch (number(0, 4)) {
   case 0:
-    return add(pick(places), {anyExact()}, {{"axis", number(0, 4)}}, true).has_value();
+    return add({pick(places), {anyExact()}, {{"axis", number(0, 4)}}, true}).has_value();
   case 1:
-    return add(pick(extrema), {any()}, {{"axis", number(0, 4)}}, true).has_value();
+    return add({pick(extrema), {any()}, {{"axis", number(0, 4)}}, true}).has_value();
   default:
-    return add(pick(sums), {any()}, {{"axis", number(0, 4)}}).has_value();
+    return add({pick(sums), {any()}, {{"axis", number(0, 4)}}}).has_value();
   }
 }
 
@@ -146,7 +149,7 @@ bool Drawer::cumsum() {
   for (const char *flag : {"exclusive", "reverse"})
     if (chance(40))
       attributes.set(flag, true);
-  return add("cumsum", {any()}, attributes).has_value();
+  return add({"cumsum", {any()}, attributes}).has_value();
 }
 
 bool Drawer::argsort() {
@@ -159,7 +162,7 @@ bool Drawer::argsort() {
       {"axis", axis}, {"count", Shape{chance(60) ? own.shape[axis] : pick<Dim>({1, 2, "c"})}}};
   if (chance(50))
     attributes.set("descending", true);
-  return add("argsort", {x}, attributes, true).has_value();
+  return add({"argsort", {x}, attributes, true}).has_value();
 }
 
 bool Drawer::rows() {
@@ -168,12 +171,12 @@ bool Drawer::rows() {
   if (own.rank() == 0)
     return false;
   if (chance(50))
-    return add("softmax", {x}, {{"axis", number(0, own.rank() - 1)}}).has_value();
+    return add({"softmax", {x}, {{"axis", number(0, own.rank() - 1)}}}).has_value();
   double epsilon = pick<double>({0.1, 1e-5});
   if (chance(40) || own.shape[-1].isAlgebraic())
-    return add("layer_norm", {x}, {{"epsilon", epsilon}}).has_value();
+    return add({"layer_norm", {x}, {{"epsilon", epsilon}}}).has_value();
   TensorType row(own.dtype, Shape{own.shape[-1]}, CPU());
-  return add("layer_norm", {x, addParameter(row), addParameter(row)}, {{"epsilon", epsilon}})
+  return add({"layer_norm", {x, addParameter(row), addParameter(row)}, {{"epsilon", epsilon}}})
       .has_value();
 }
 

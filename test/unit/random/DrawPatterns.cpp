@@ -24,7 +24,7 @@ bool Drawer::product() {
       Dim dim = own.shape[axis];
       dims.insert(dims.begin(), dim.isAlgebraic() || chance(25) ? Dim(1) : dim);
     }
-  return add("matmul", {x, addParameter(TensorType(own.dtype, Shape(dims), CPU()))}).has_value();
+  return add({"matmul", {x, addParameter(TensorType(own.dtype, Shape(dims), CPU()))}}).has_value();
 }
 
 bool Drawer::linear() {
@@ -39,22 +39,24 @@ bool Drawer::linear() {
   Shape shape = isTransposed ? Shape{n, own.shape[-1]} : Shape{own.shape[-1], n};
   Id w = addParameter(TensorType(own.dtype, shape, CPU()));
   if (isTransposed) {
-    auto turned = add("permute", {w}, {{"axes", std::vector<int64_t>{1, 0}}}, true);
+    auto turned = add({"permute", {w}, {{"axes", std::vector<int64_t>{1, 0}}}, true});
     if (!turned)
       return false;
     w = *turned;
   }
-  auto result = add("matmul", {x, w});
+  auto result = add({"matmul", {x, w}});
   TensorType row(own.dtype, Shape{n}, CPU());
   if (result && chance(70))
-    result = add("add", {*result, addParameter(row)}, {}, true);
+    result = add({"add", {*result, addParameter(row)}, {}, true});
   for (int i = 0; result && i < 3 && chance(60); ++i)
-    result = chance(50) ? add(pick(activations), {*result})
-                        : add(pick<std::string>({"add", "mul", "sub"}), {*result, partner(*result)},
-                              {}, true);
+    result = chance(50) ? add({pick(activations), {*result}})
+                        : add({pick<std::string>({"add", "mul", "sub"}),
+                               {*result, partner(*result)},
+                               {},
+                               true});
   if (result && chance(30)) // the residual, and the norm behind it
     result =
-        add("layer_norm", {*result, addParameter(row), addParameter(row)}, {{"epsilon", 0.01}});
+        add({"layer_norm", {*result, addParameter(row), addParameter(row)}, {{"epsilon", 0.01}}});
   return result.has_value();
 }
 
@@ -66,12 +68,13 @@ bool Drawer::siblings() {
   Dim n = pick(widths());
   for (int64_t i = number(2, 3); i > 0; --i) {
     Id w = addInput(TensorType(own.dtype, Shape{n, own.shape[-1]}, CPU()), ir::Input::Role::weight);
-    auto turned = add("permute", {w}, {{"axes", std::vector<int64_t>{1, 0}}}, true);
-    auto y = turned ? add("matmul", {x, *turned}) : std::nullopt;
+    auto turned = add({"permute", {w}, {{"axes", std::vector<int64_t>{1, 0}}}, true});
+    auto y = turned ? add({"matmul", {x, *turned}}) : std::nullopt;
     if (y && chance(80))
-      y = add("add",
-              {*y, addInput(TensorType(own.dtype, Shape{n}, CPU()), ir::Input::Role::weight)}, {},
-              true);
+      y = add({"add",
+               {*y, addInput(TensorType(own.dtype, Shape{n}, CPU()), ir::Input::Role::weight)},
+               {},
+               true});
     if (!y)
       return false;
   }
@@ -83,11 +86,11 @@ bool Drawer::writtenSoftmax() {
   if (type(x).rank() == 0)
     return false;
   ir::Attributes axis{{"axis", number(0, type(x).rank() - 1)}};
-  auto most = add("max", {x}, axis, true);
-  auto shifted = most ? add("sub", {x, *most}, {}, true) : std::nullopt;
-  auto powers = shifted ? add("exp", {*shifted}) : std::nullopt;
-  auto total = powers ? add("sum", {*powers}, axis) : std::nullopt;
-  return total && add("div", {*powers, *total}, {}, true);
+  auto most = add({"max", {x}, axis, true});
+  auto shifted = most ? add({"sub", {x, *most}, {}, true}) : std::nullopt;
+  auto powers = shifted ? add({"exp", {*shifted}}) : std::nullopt;
+  auto total = powers ? add({"sum", {*powers}, axis}) : std::nullopt;
+  return total && add({"div", {*powers, *total}, {}, true});
 }
 
 /// One operation, with the shapes that it may have.
@@ -127,7 +130,7 @@ bool Drawer::attention() {
                               Shape{heads, queries, keys}});
     operands.push_back(addInput(TensorType(chance(50) ? DType::boolean : dtype, mask, CPU())));
   }
-  return add("attention", operands, {{"scale", pick<double>({0.5, 1.0, 0.353})}}).has_value();
+  return add({"attention", operands, {{"scale", pick<double>({0.5, 1.0, 0.353})}}}).has_value();
 }
 
 /// Attention as it is written with other operations: heads split off, products, softmax.
@@ -137,29 +140,29 @@ bool Drawer::writtenAttention() {
   Id x = addInput(TensorType(dtype, Shape{batch, rows, 8}, CPU()));
   auto heads = [&]() -> std::optional<Id> {
     Id w = addInput(TensorType(dtype, Shape{8, 8}, CPU()), ir::Input::Role::weight);
-    auto turned = add("permute", {w}, {{"axes", std::vector<int64_t>{1, 0}}}, true);
-    auto y = turned ? add("matmul", {x, *turned}) : std::nullopt;
+    auto turned = add({"permute", {w}, {{"axes", std::vector<int64_t>{1, 0}}}, true});
+    auto y = turned ? add({"matmul", {x, *turned}}) : std::nullopt;
     auto split =
-        y ? add("reshape", {*y}, {{"shape", Shape{batch, rows, 2, 4}}}, true) : std::nullopt;
-    return split ? add("permute", {*split}, {{"axes", std::vector<int64_t>{0, 2, 1, 3}}}, true)
+        y ? add({"reshape", {*y}, {{"shape", Shape{batch, rows, 2, 4}}}, true}) : std::nullopt;
+    return split ? add({"permute", {*split}, {{"axes", std::vector<int64_t>{0, 2, 1, 3}}}, true})
                  : std::nullopt;
   };
   auto q = heads(), k = heads(), v = heads();
   if (!q || !k || !v)
     return false;
-  auto turned = add("permute", {*k}, {{"axes", std::vector<int64_t>{0, 1, 3, 2}}}, true);
-  auto scores = turned ? add("matmul", {*q, *turned}) : std::nullopt;
+  auto turned = add({"permute", {*k}, {{"axes", std::vector<int64_t>{0, 1, 3, 2}}}, true});
+  auto scores = turned ? add({"matmul", {*q, *turned}}) : std::nullopt;
   auto scale = scores ? scalar(dtype, 0.5) : std::nullopt;
   if (scale)
-    scores = add(chance(50) ? "mul" : "div", {*scores, *scale}, {}, true);
+    scores = add({chance(50) ? "mul" : "div", {*scores, *scale}, {}, true});
   if (scores && chance(50))
-    scores = add("add", {*scores, addInput(TensorType(dtype, Shape{batch, 1, 1, rows}, CPU()))}, {},
-                 true);
-  auto weights = scores ? add("softmax", {*scores}, {{"axis", int64_t{3}}}) : std::nullopt;
-  auto mixed = weights ? add("matmul", {*weights, *v}) : std::nullopt;
-  auto back = mixed ? add("permute", {*mixed}, {{"axes", std::vector<int64_t>{0, 2, 1, 3}}}, true)
+    scores = add(
+        {"add", {*scores, addInput(TensorType(dtype, Shape{batch, 1, 1, rows}, CPU()))}, {}, true});
+  auto weights = scores ? add({"softmax", {*scores}, {{"axis", int64_t{3}}}}) : std::nullopt;
+  auto mixed = weights ? add({"matmul", {*weights, *v}}) : std::nullopt;
+  auto back = mixed ? add({"permute", {*mixed}, {{"axes", std::vector<int64_t>{0, 2, 1, 3}}}, true})
                     : std::nullopt;
-  return back && add("reshape", {*back}, {{"shape", Shape{batch, rows, 8}}}, true);
+  return back && add({"reshape", {*back}, {{"shape", Shape{batch, rows, 8}}}, true});
 }
 
 /// Rows of tables, added and normalised.
@@ -171,15 +174,15 @@ bool Drawer::embedding() {
     Id table = addInput(TensorType(dtype, Shape{size, width}, CPU()), ir::Input::Role::weight);
     Id indices = addInput(TensorType(pick<DType>({DType::int32, DType::int64}), places, CPU()),
                           ir::Input::Role::argument, size);
-    return add("gather", {table, indices}, {{"axis", int64_t{0}}}, true);
+    return add({"gather", {table, indices}, {{"axis", int64_t{0}}}, true});
   };
   auto result = rows(number(1, 40)), more = rows(number(1, 3));
-  if (!result || !more || !(result = add("add", {*result, *more}, {}, true)))
+  if (!result || !more || !(result = add({"add", {*result, *more}, {}, true})))
     return false;
   TensorType row(dtype, Shape{width}, CPU());
   if (chance(70))
     result =
-        add("layer_norm", {*result, addParameter(row), addParameter(row)}, {{"epsilon", 1e-5}});
+        add({"layer_norm", {*result, addParameter(row), addParameter(row)}, {{"epsilon", 1e-5}}});
   return result.has_value();
 }
 
@@ -192,11 +195,12 @@ bool Drawer::packedRows() {
   ir::Attributes attributes{{"encoding", std::string(name(encoding))}};
   int64_t bytes = packedRowBytes(encoding, std::max(blockElements(encoding), 32 * number(1, 3)));
   if (chance(40))
-    return add("dequantize",
-               {addParameter(TensorType(
-                   DType::uint8, pick<Shape>({Shape{"a", bytes}, Shape{bytes}, Shape{3, 1, bytes}}),
-                   CPU()))},
-               attributes, true)
+    return add({"dequantize",
+                {addParameter(TensorType(
+                    DType::uint8,
+                    pick<Shape>({Shape{"a", bytes}, Shape{bytes}, Shape{3, 1, bytes}}), CPU()))},
+                attributes,
+                true})
         .has_value();
   int64_t size = number(1, 9);
   bool isDecodedFirst = chance(30);
@@ -206,9 +210,10 @@ bool Drawer::packedRows() {
       addInput(TensorType(DType::int64, pick<Shape>({Shape{"a"}, Shape{"a", 2}, Shape{}}), CPU()),
                ir::Input::Role::argument, size);
   if (isDecodedFirst)
-    table = add("dequantize", {*table}, attributes, true);
-  auto rows = table ? add("gather", {*table, indices}, {{"axis", int64_t{0}}}, true) : std::nullopt;
-  return rows && (isDecodedFirst || add("dequantize", {*rows}, attributes, true));
+    table = add({"dequantize", {*table}, attributes, true});
+  auto rows =
+      table ? add({"gather", {*table, indices}, {{"axis", int64_t{0}}}, true}) : std::nullopt;
+  return rows && (isDecodedFirst || add({"dequantize", {*rows}, attributes, true}));
 }
 
 /// Elementwise operations on one value and on each other: parts are shared.
@@ -219,7 +224,7 @@ bool Drawer::chain() {
       two{"add", "sub", "mul", "maximum", "minimum"};
   for (int64_t i = number(2, 5); i > 0; --i) {
     Id x = pick(parts), y = pick(parts);
-    auto made = chance(50) ? add(pick(one), {x}) : add(pick(two), {x, y}, {}, true);
+    auto made = chance(50) ? add({pick(one), {x}}) : add({pick(two), {x, y}, {}, true});
     if (!made)
       return false;
     parts.push_back(*made);

@@ -103,13 +103,12 @@ bool Drawer::holdsInAllCases(const Constraint &constraint) const {
   return true;
 }
 
-std::optional<Drawer::Id> Drawer::add(std::string op, std::vector<Id> operands,
-                                      ir::Attributes attributes, bool isExact) {
+std::optional<Drawer::Id> Drawer::add(Draft draft) {
   constexpr int64_t maxElements = 12000; // the interpreter is slow
   std::vector<TensorType> types;
-  for (Id operand : operands)
+  for (Id operand : draft.operands)
     types.push_back(type(operand));
-  ir::Inferred inferred = ir::inferType(op, types, attributes);
+  ir::Inferred inferred = ir::inferType(draft.op, types, draft.attributes);
   if (!inferred || inferred.type.rank() > 5)
     return std::nullopt;
   for (const Constraint &assumption : inferred.assumptions)
@@ -120,12 +119,12 @@ std::optional<Drawer::Id> Drawer::add(std::string op, std::vector<Id> operands,
       return std::nullopt;
   Value value;
   value.type = inferred.type;
-  value.op = std::move(op);
-  value.isExact = isExact || !isFloat(inferred.type.dtype);
-  for (Id operand : operands)
+  value.op = std::move(draft.op);
+  value.isExact = draft.isExact || !isFloat(inferred.type.dtype);
+  for (Id operand : draft.operands)
     value.isExact = value.isExact && values[operand].isExact;
-  value.operands = std::move(operands);
-  value.attributes = std::move(attributes);
+  value.operands = std::move(draft.operands);
+  value.attributes = std::move(draft.attributes);
   values.push_back(std::move(value));
   return values.size() - 1;
 }
@@ -135,7 +134,7 @@ std::optional<Drawer::Id> Drawer::constant(TensorType type) {
   data->type = std::move(type);
   data->bytes.resize(static_cast<std::size_t>(data->type.sizeBytes().value()));
   fill(*data, 0);
-  return add("constant", {}, {{"value", std::shared_ptr<const ir::DenseData>(data)}}, true);
+  return add({"constant", {}, {{"value", std::shared_ptr<const ir::DenseData>(data)}}, true});
 }
 
 std::optional<Drawer::Id> Drawer::scalar(DType dtype, double value) {
@@ -143,12 +142,12 @@ std::optional<Drawer::Id> Drawer::scalar(DType dtype, double value) {
   data->type = TensorType(dtype, Shape{}, CPU());
   data->bytes.resize(sizeBytes(dtype));
   storeElement(*data, 0, value);
-  return add("constant", {}, {{"value", std::shared_ptr<const ir::DenseData>(data)}}, true);
+  return add({"constant", {}, {{"value", std::shared_ptr<const ir::DenseData>(data)}}, true});
 }
 
 Program Drawer::draw() {
   addInput(TensorType(mainDType, Shape{"a", "b"}, CPU())); // where the names get sizes
-  addInput(TensorType(pickDType(), Shape{"c", chance(50) ? Dim("b") : Dim(8)}, CPU()));
+  addInput(TensorType{pickDType(), Shape{"c", chance(50) ? Dim("b") : Dim(8)}, CPU()});
   addInput(TensorType(mainDType, drawShape(), CPU()));
   int64_t count = number(1, 10);
   for (int tries = 0; count > 0 && tries < 500; ++tries)

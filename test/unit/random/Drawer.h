@@ -29,6 +29,15 @@ private:
     bool isExact = true;
   };
 
+  /// Written in braces, so that what is drawn in it is drawn in the order in which it stands:
+  /// compilers differ in the order of a call's arguments.
+  struct Draft {
+    std::string op;
+    std::vector<Id> operands;
+    ir::Attributes attributes = {};
+    bool isExact = false;
+  };
+
   // Numbers that are the same everywhere, other than those of std's distributions.
   int64_t number(int64_t low, int64_t high) {
     return low + static_cast<int64_t>(random() % static_cast<uint64_t>(high - low + 1));
@@ -61,8 +70,7 @@ private:
   /// gone or 1.
   Id partner(Id value, bool exact = false);
   /// None if the rules refuse, if what they assume does not hold in every case, if it is too large.
-  std::optional<Id> add(std::string op, std::vector<Id> operands, ir::Attributes attributes = {},
-                        bool isExact = false);
+  std::optional<Id> add(Draft draft);
   std::optional<Id> constant(TensorType type);
   std::optional<Id> scalar(DType dtype, double value);
   bool isNeverEmpty(const Dim &dim) const;
