@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 namespace kiln::runtime::cuda {
 
@@ -20,6 +21,7 @@ std::size_t Graphs::Hash::operator()(const std::vector<uint64_t> &key) const {
 Graphs::~Graphs() {
   for (Entry &entry : entries)
     release(entry);
+  release(spare);
 }
 
 void Graphs::release(Entry &entry) {
@@ -43,10 +45,28 @@ GraphExecHandle Graphs::record(Gpu &gpu, const std::function<void(StreamHandle)>
     throw;
   }
   driver.endCapture(stream, &graph);
+  try {
+    GraphExecHandle ready = instantiate(gpu, graph);
+    driver.destroyGraph.attempt(graph);
+    return ready;
+  } catch (...) {
+    driver.destroyGraph.attempt(graph);
+    throw;
+  }
+}
+
+GraphExecHandle Graphs::instantiate(Gpu &gpu, GraphHandle graph) {
+  if (spare.graph && spare.gpu == &gpu) {
+    GraphUpdateResult result;
+    GraphExecHandle ready = std::exchange(spare.graph, nullptr);
+    if (gpu.driver().updateGraph.attempt(ready, graph, &result) == CUDA_SUCCESS) {
+      ++count.updated;
+      return ready;
+    }
+    gpu.driver().destroyGraphExec.attempt(ready); // of another form: other kernels, or as many
+  }
   GraphExecHandle ready = nullptr;
-  Result code = driver.instantiateGraph.attempt(&ready, graph, 0);
-  driver.destroyGraph.attempt(graph);
-  driver.instantiateGraph.check(code);
+  gpu.driver().instantiateGraph(&ready, graph, 0);
   return ready;
 }
 
@@ -59,8 +79,12 @@ void Graphs::run(Gpu &gpu, Stream &stream, std::vector<uint64_t> key,
     entries.push_back({key, &gpu, nullptr});
     places.emplace(std::move(key), std::prev(entries.end()));
     if (entries.size() > capacity) {
-      release(entries.front());
-      places.erase(entries.front().key);
+      Entry &oldest = entries.front();
+      places.erase(oldest.key);
+      if (oldest.graph) {
+        release(spare);
+        spare = std::move(oldest);
+      }
       entries.pop_front();
     }
     ++count.direct;

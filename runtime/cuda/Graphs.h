@@ -27,6 +27,7 @@ public:
 
   struct Counts {
     int64_t direct = 0, recorded = 0, replayed = 0;
+    int64_t updated = 0; // of those recorded: in the place of one that was least recently used
   };
   Counts counts() const;
   /// $KILN_CUDA_GRAPHS is not 0.
@@ -35,7 +36,7 @@ public:
 private:
   struct Entry {
     std::vector<uint64_t> key;
-    Gpu *gpu;
+    Gpu *gpu = nullptr;
     GraphExecHandle graph = nullptr; // null: seen once
   };
   struct Hash {
@@ -43,9 +44,13 @@ private:
   };
   static void release(Entry &entry);
   GraphExecHandle record(Gpu &gpu, const std::function<void(StreamHandle)> &enqueue);
+  /// What was recorded, ready to be launched.
+  GraphExecHandle instantiate(Gpu &gpu, GraphHandle graph);
 
   mutable std::mutex mutex;
   std::list<Entry> entries; // oldest first
+  /// One that went: giving it other sizes and addresses takes a fraction of what making one takes.
+  Entry spare{};
   std::unordered_map<std::vector<uint64_t>, std::list<Entry>::iterator, Hash> places;
   Counts count;
 };

@@ -123,6 +123,36 @@ TEST_F(CompiledTest, graphsAreBoundedAndGoWithTheModel) {
   }
 }
 
+/// A graph that goes is not thrown away: the next one takes its place by an update.
+TEST_F(CompiledTest, graphsThatGoAreUpdatedToThoseThatCome) {
+  auto model = scale;
+  model.to(Accelerator());
+  auto compiled = model.compile(TensorType(DType::float32, {"batch", 3}, Accelerator()));
+  auto runTwice = [&](int64_t batch) {
+    auto x = Tensor::full({batch, 3}, 0, DType::float32, Accelerator());
+    for (int i = 0; i < 3; ++i) {
+      auto values = compiled(x).toVector<float>();
+      EXPECT_EQ(values.size(), static_cast<std::size_t>(batch * 3));
+      for (std::size_t at = 0; at < values.size(); ++at)
+        EXPECT_EQ(values[at], (std::vector<float>{1.5f, 1.25f, 1.125f})[at % 3]);
+    }
+  };
+  for (int64_t batch = 1; batch <= 32; ++batch)
+    runTwice(batch);
+  int64_t made = standin::calls("cuGraphInstantiateWithFlags");
+  int64_t updates = standin::calls("cuGraphExecUpdate_v2"), execs = standin::live().graphExecs;
+  for (int64_t batch = 33; batch <= 42; ++batch)
+    runTwice(batch);
+  EXPECT_EQ(standin::calls("cuGraphInstantiateWithFlags"), made);
+  EXPECT_EQ(standin::calls("cuGraphExecUpdate_v2"), updates + 10);
+  EXPECT_EQ(standin::live().graphExecs, execs);
+  // Where the driver refuses, one is made.
+  standin::failCall("cuGraphExecUpdate_v2", 1, 910);
+  runTwice(43);
+  EXPECT_EQ(standin::calls("cuGraphInstantiateWithFlags"), made + 1);
+  EXPECT_EQ(standin::live().graphExecs, execs);
+}
+
 TEST_F(CompiledTest, argumentsOfAnotherDeviceAreRefused) {
   auto model = scale;
   model.to(Accelerator());
@@ -184,6 +214,8 @@ TEST_F(CompiledTest, failuresOfTheDriver) {
       auto x = Tensor::full({++batch, 3}, 0, DType::float32, Accelerator());
       bool failed = false;
       standin::failCall(call, 1, 1);
+      if (std::string_view(call) == "cuGraphInstantiateWithFlags") // not where one can be updated
+        standin::failCall("cuGraphExecUpdate_v2", 1, 910);
       for (int i = 0; i < 3; ++i)
         try {
           compiled(x).toVector<float>();
