@@ -1,5 +1,6 @@
 #include "frontend/Node.h"
 #include "frontend/Record.h"
+#include "runtime/cuda/DeviceContents.h"
 
 #include <dlpack/dlpack.h>
 #include <fmt/format.h>
@@ -13,6 +14,8 @@ namespace {
 
 /// Booleans of one byte have a code of their own since DLPack 0.8; earlier headers do not name it.
 constexpr uint8_t booleanCode = 6;
+/// CUDA's managed memory, which earlier headers do not name either.
+constexpr int managedCode = 13;
 /// More axes than any library makes: a capsule that says so is broken.
 constexpr int maxRank = 64;
 
@@ -53,6 +56,25 @@ bool isDense(const DLTensor &tensor) {
   return true;
 }
 
+/// Memory that the host can read, or that of an accelerator.
+Device deviceOf(const Call &call, const DLDevice &given) {
+  switch (static_cast<int>(given.device_type)) {
+  case kDLCPU:
+  case kDLCUDAHost:
+    return CPU();
+  case kDLCUDA:
+  case managedCode: {
+    Device device = Accelerator(given.device_id);
+    detail::checkDevice(device, call.name, call.where);
+    return device;
+  }
+  default:
+    call.fail(ErrorKind::device, fmt::format("the memory is on a device of DLPack type {}; copy it "
+                                             "to the host first",
+                                             static_cast<int>(given.device_type)));
+  }
+}
+
 /// What a capsule made here holds.
 struct Exported {
   DLManagedTensor managed{};
@@ -78,10 +100,7 @@ Tensor Tensor::fromDLPack(DLManagedTensor *managed, Where where) {
     Exported::release(managed);
     return result;
   }
-  if (given.device.device_type != kDLCPU && given.device.device_type != kDLCUDAHost)
-    call.fail(ErrorKind::device, fmt::format("the memory is on a device of DLPack type {}; copy it "
-                                             "to the host first",
-                                             static_cast<int>(given.device.device_type)));
+  const Device device = deviceOf(call, given.device);
   DType dtype = fromCode(call, given.dtype);
   if (given.ndim < 0 || given.ndim > maxRank || (given.ndim > 0 && !given.shape))
     call.fail(ErrorKind::value, fmt::format("a broken capsule: rank {}{}", given.ndim,
@@ -90,7 +109,7 @@ Tensor Tensor::fromDLPack(DLManagedTensor *managed, Where where) {
     if (given.shape[i] < 0)
       call.fail(ErrorKind::value, fmt::format("a broken capsule: dim {} is {}", i, given.shape[i]));
   std::span<const int64_t> sizes(given.shape, static_cast<std::size_t>(given.ndim));
-  TensorType type = call.dims([&] { return TensorType(dtype, Shape(sizes), CPU()); });
+  TensorType type = call.dims([&] { return TensorType(dtype, Shape(sizes), device); });
   int64_t numBytes = type.sizeBytes().value();
   if (!isDense(given))
     call.fail(ErrorKind::value,
@@ -107,10 +126,11 @@ Tensor Tensor::fromDLPack(DLManagedTensor *managed, Where where) {
                                               "copy it first",
                                               type.str()));
   }
-  auto buffer = runtime::Buffer::foreign(data, static_cast<std::size_t>(numBytes), [managed] {
+  auto release = [managed] {
     if (managed->deleter)
       managed->deleter(managed);
-  });
+  };
+  auto buffer = runtime::Buffer::foreign(data, static_cast<std::size_t>(numBytes), release, device);
   return detail::realizedTensor(std::move(type), std::move(buffer));
 }
 
@@ -127,8 +147,18 @@ DLManagedTensor *Tensor::toDLPack(Where where) const {
     stride *= exported->shape[i];
   }
   DLTensor &to = exported->managed.dl_tensor;
-  to.data = const_cast<std::byte *>(exported->buffer->data()); // DLPack knows no read-only memory
-  to.device = {kDLCPU, 0};
+  // DLPack knows no read-only memory.
+  if (runtime::cuda::DeviceContents *there = exported->buffer->onAccelerator()) {
+    // A capsule names no stream: what it holds has been written when it is handed over.
+    runtime::cuda::Stream &stream = there->device().stream();
+    to.data = reinterpret_cast<void *>(there->address(stream));
+    stream.synchronize("toDLPack");
+    there->shareWithAll();
+    to.device = {kDLCUDA, device().index()};
+  } else {
+    to.data = const_cast<std::byte *>(exported->buffer->data());
+    to.device = {kDLCPU, 0};
+  }
   to.ndim = static_cast<int>(exported->shape.size());
   to.dtype = toCode(dtype());
   to.shape = exported->shape.data();

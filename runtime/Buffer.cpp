@@ -81,6 +81,12 @@ std::shared_ptr<Buffer> Buffer::ofFile(std::shared_ptr<const MappedFile> file, s
 
 std::shared_ptr<Buffer> Buffer::foreign(const void *data, std::size_t sizeBytes,
                                         std::function<void()> deleter, Device device) {
+  if (!device.isCPU())
+    return std::shared_ptr<Buffer>(
+        new Buffer(std::make_shared<cuda::DeviceContents>(cuda::Gpu::get(device),
+                                                          reinterpret_cast<cuda::Address>(data),
+                                                          sizeBytes, std::move(deleter)),
+                   device));
   std::shared_ptr<Buffer> buffer(
       new Buffer(Kind::foreign, static_cast<const std::byte *>(data), sizeBytes, device));
   buffer->deleter = std::move(deleter);

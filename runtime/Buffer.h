@@ -44,7 +44,9 @@ public:
   /// Errors: IoError if the slice does not lie in the file.
   static std::shared_ptr<Buffer> ofFile(std::shared_ptr<const MappedFile> file, std::size_t offset,
                                         std::size_t sizeBytes, Device device = {});
-  /// `deleter` is called once, when the last reference is gone; it must not throw.
+  /// `deleter` is called once, when the last reference is gone; it must not throw. On an
+  /// accelerator `data` is an address there, whose contents are in place, and `deleter` is called
+  /// when the device has done with them; the kind is `remote`. Errors: DeviceError.
   static std::shared_ptr<Buffer> foreign(const void *data, std::size_t sizeBytes,
                                          std::function<void()> deleter, Device device = {});
   ~Buffer();

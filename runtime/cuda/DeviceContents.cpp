@@ -18,10 +18,21 @@ DeviceContents::DeviceContents(std::shared_ptr<DeviceContents> of, std::size_t b
   }
 }
 
+DeviceContents::DeviceContents(Gpu &gpu, Address address, std::size_t sizeBytes,
+                               std::function<void()> deleter)
+    : gpu(gpu), numBytes(sizeBytes), foreign(address), deleter(std::move(deleter)),
+      isOnDevice(true) {
+  block.address = address;
+}
+
 DeviceContents::~DeviceContents() {
   dropMirror();
-  if (block.address)
+  if (deleter) {
+    gpu.waitForStreams(block.users);
+    deleter();
+  } else if (block.address) {
     gpu.memory().give(block);
+  }
 }
 
 void DeviceContents::takeMirror() {

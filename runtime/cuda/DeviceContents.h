@@ -18,6 +18,9 @@ public:
   DeviceContents(Gpu &gpu, std::size_t sizeBytes) : gpu(gpu), numBytes(sizeBytes) {}
   /// Part of what `whole` holds, which lives as long.
   DeviceContents(std::shared_ptr<DeviceContents> whole, std::size_t offset, std::size_t sizeBytes);
+  /// Of memory that is somebody else's, with its contents in place for all streams. `deleter` is
+  /// called once, when nobody holds them any more and the device has done with them.
+  DeviceContents(Gpu &gpu, Address address, std::size_t sizeBytes, std::function<void()> deleter);
   ~DeviceContents();
   DeviceContents(const DeviceContents &) = delete;
   DeviceContents &operator=(const DeviceContents &) = delete;
@@ -30,7 +33,7 @@ public:
   Address address(Stream &stream);
   /// What `stream` does next writes the contents.
   void writtenBy(Stream &stream);
-  /// From now on any stream may read the address, without asking again.
+  /// From now on any stream may read the address, without asking again; waits for the writer.
   void shareWithAll();
   /// The contents in host memory; waits until they are made. Valid as long as this object.
   /// Errors: DeviceError, also of the work that makes them.
@@ -40,8 +43,10 @@ public:
   /// Copies contents of any device, or of the host, here. `from` may go when the call returns.
   void copyFrom(DeviceContents &from);
   void copyFrom(const void *from);
-  /// What `offset` bytes into these contents have to be aligned to for an address of a kernel.
-  bool isAligned() const { return offset % kernelAlignment == 0; }
+  /// Whether kernels may be given the address.
+  bool isAligned() const {
+    return ((whole ? whole->foreign : foreign) + offset) % kernelAlignment == 0;
+  }
   static constexpr std::size_t kernelAlignment = 16;
 
 private:
@@ -53,6 +58,8 @@ private:
   const std::size_t numBytes;
   std::shared_ptr<DeviceContents> whole; // of a part
   std::size_t offset = 0;
+  const Address foreign = 0; // where somebody else's memory is; blocks of ours are aligned
+  std::function<void()> deleter;
 
   std::mutex mutex;
   DeviceMemory::Block block; // of address 0 until it is wanted

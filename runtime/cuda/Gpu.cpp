@@ -155,6 +155,14 @@ void Gpu::synchronize() {
       stream->synchronize();
 }
 
+void Gpu::waitForStreams(uint32_t bits) noexcept {
+  if (api.setContext.attempt(primary) != CUDA_SUCCESS)
+    return;
+  for (int i = 0; i < maxStreams; ++i)
+    if (Stream *stream = streamAt(i); stream && (bits & stream->bit()))
+      api.synchronize.attempt(stream->handle());
+}
+
 Stream &Gpu::captureStream() {
   if (!capture)
     capture = std::make_unique<Stream>(*this, maxStreams);

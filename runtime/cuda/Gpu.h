@@ -91,6 +91,9 @@ public:
     return streams[static_cast<std::size_t>(index)].load(std::memory_order_acquire);
   }
   void synchronize();
+  /// Waits for those of these streams (Stream::bit) that were ever used; for errors there is the
+  /// next call that waits.
+  void waitForStreams(uint32_t bits) noexcept;
   DeviceMemory &memory() { return *heap; }
   Staging &staging() { return *transfers; }
   /// Whether copies from `other` need not go through the host.

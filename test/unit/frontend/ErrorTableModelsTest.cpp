@@ -394,7 +394,8 @@ TEST(ErrorTable, DLPack) {
     change(managed.dl_tensor);
     return managed;
   };
-  auto onGpu = capsule([](DLTensor &t) { t.device = {kDLCUDA, 0}; });
+  auto onGpu = capsule([](DLTensor &t) { t.device = {kDLCUDA, 77}; });
+  auto onAnother = capsule([](DLTensor &t) { t.device = {kDLMetal, 0}; });
   auto complex = capsule([](DLTensor &t) { t.dtype = {kDLComplex, 64, 1}; });
   auto lanes = capsule([](DLTensor &t) { t.dtype.lanes = 4; });
   auto strided = capsule([&](DLTensor &t) { t.strides = strides; });
@@ -408,7 +409,10 @@ TEST(ErrorTable, DLPack) {
       {Kind::Value, [&] { Tensor::fromDLPack(nullptr); }, {"[fromDLPack]", "null"}},
       {Kind::Device,
        [&] { Tensor::fromDLPack(&onGpu); },
-       {"[fromDLPack]", "type 2", "copy it to the host"}},
+       {"[fromDLPack]", "there is no device gpu:77"}},
+      {Kind::Device,
+       [&] { Tensor::fromDLPack(&onAnother); },
+       {"[fromDLPack]", "type 8", "copy it to the host"}},
       {Kind::Type,
        [&] { Tensor::fromDLPack(&complex); },
        {"[fromDLPack]", "code 5", "64 bits", "1 lanes"}},
