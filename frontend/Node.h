@@ -62,6 +62,9 @@ struct Node {
 
   /// Nodes of all threads in the order in which they were recorded: operands before their users.
   uint64_t sequence = 0;
+  /// A scalar that is computed of sizes alone (fromDim): it goes to the device of whatever it is
+  /// used with.
+  bool isOfSizes = false;
   /// The longest chain of pending nodes that ends here, as far as it is known.
   std::atomic<uint32_t> depth{0};
   /// The name of the Graph that it is part of; null outside of one. Compared by address.

@@ -11,12 +11,16 @@ using detail::Call;
 
 Tensor fromDim(const Dim &dim, Where where) {
   Call call("fromDim", where);
+  auto ofSizes = [](Tensor scalar) {
+    scalar.handle()->isOfSizes = true; // nobody else sees it yet
+    return scalar;
+  };
   if (dim.isStatic())
-    return Tensor::constant(dim.value(), DType::int64, CPU(), where);
+    return ofSizes(Tensor::constant(dim.value(), DType::int64, CPU(), where));
   if (!detail::TraceScope::isActive())
     call.fail(ErrorKind::value,
               fmt::format("a symbolic dim has no value in eager mode: {}", dim.str()));
-  return call.record("size", {}, {{"dim", Shape{dim}}});
+  return ofSizes(call.record("size", {}, {{"dim", Shape{dim}}}));
 }
 
 Tensor Tensor::fromDim(const Dim &dim, Where where) { return kiln::fromDim(dim, where); }

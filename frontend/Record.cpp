@@ -6,6 +6,7 @@
 #include "frontend/Sharding.h"
 #include "frontend/Subgraphs.h"
 #include "frontend/Trace.h"
+#include "frontend/Transfer.h"
 #include "ir/ShapeRules.h"
 #include "kiln/Defaults.h"
 
@@ -89,8 +90,51 @@ viewOf(std::string_view op, const std::vector<std::shared_ptr<Node>> &operands,
                                  static_cast<std::size_t>(numBytes));
 }
 
-Tensor Call::record(std::string_view op, const std::vector<Tensor> &operands,
+/// A scalar of sizes on another device. While a graph is recorded: what it is computed by, recorded
+/// there.
+static Tensor sizesOn(const Call &call, const Tensor &x, Device device) {
+  Tensor moved = lazilyOn(call, x, device);
+  if (moved.device() == device)
+    return moved;
+  const Node &node = *x.handle();
+  std::vector<Tensor> operands;
+  for (const std::shared_ptr<Node> &operand : node.operands)
+    operands.push_back(sizesOn(call, Tensor(operand), device));
+  moved = call.record(node.op, operands, node.attributes, node.hints);
+  moved.handle()->value.type.device = device; // nobody else sees it yet
+  moved.handle()->isOfSizes = true;
+  return moved;
+}
+
+/// Whether a scalar of them is one of sizes: numbers of the program may be among them.
+static bool areOfSizes(const std::vector<std::shared_ptr<Node>> &operands) {
+  bool hasSize = false;
+  for (const std::shared_ptr<Node> &operand : operands) {
+    if (operand->type().rank() > 0 || (!operand->isOfSizes && operand->op != "constant"))
+      return false;
+    hasSize |= operand->isOfSizes;
+  }
+  return hasSize;
+}
+
+/// Where an operation's result is: scalars of sizes go where their fellow operands are.
+static void bringTogether(const Call &call, std::vector<Tensor> &operands) {
+  const Tensor *leader = nullptr;
+  for (const Tensor &operand : operands)
+    if (!leader && !nodeOf(operand, call.name, call.where)->isOfSizes)
+      leader = &operand;
+  if (!leader)
+    return;
+  const Device device = leader->device();
+  for (Tensor &operand : operands)
+    if (nodeOf(operand, call.name, call.where)->isOfSizes && operand.device() != device)
+      operand = sizesOn(call, operand, device);
+}
+
+Tensor Call::record(std::string_view op, const std::vector<Tensor> &given,
                     ir::Attributes attributes, std::vector<uint8_t> hints) const {
+  std::vector<Tensor> operands = given;
+  bringTogether(*this, operands);
   auto node = std::make_shared<Node>();
   std::vector<TensorType> types;
   types.reserve(operands.size());
@@ -103,6 +147,7 @@ Tensor Call::record(std::string_view op, const std::vector<Tensor> &operands,
                                          types.front().str(), types.front().device.str(),
                                          types.back().str(), types.back().device.str()));
   }
+  node->isOfSizes = areOfSizes(node->operands);
   checkGraph(*node, name, where);
   node->subgraphCall = SubgraphScope::current();
   node->devices = devicesOf(*this, node->operands);

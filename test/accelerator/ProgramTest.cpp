@@ -48,6 +48,34 @@ TEST_F(ProgramTest, elementwise) {
   });
 }
 
+TEST_F(ProgramTest, sizesGoWhereTheyAreUsed) {
+  auto mean = [](const Tensor &x) {
+    Tensor rows = Tensor::fromDim(x.shape()[0]);
+    Tensor scaled = x / (rows.cast(DType::float32) + 1);
+    return where(rows * 2 <= 6, scaled, sum(x, 0) - rows);
+  };
+  struct Sized : nn::Module<Sized> {
+    std::function<Tensor(const Tensor &)> body;
+    KILN_FIELDS()
+    explicit Sized(std::function<Tensor(const Tensor &)> body) : body(std::move(body)) {}
+    Tensor operator()(const Tensor &x) const { return body(x); }
+  };
+  for (int64_t rows : {3, 5}) {
+    auto x = [&](Device device) {
+      return Tensor::arange(0, rows * 2, 1, DType::float32, device).reshape({rows, 2});
+    };
+    compareDevices([&](Device device) { return mean(x(device)); }, 0);
+    compareDevices(
+        [&](Device device) {
+          return Sized(mean).compile(TensorType(DType::float32, {"rows", 2}, device))(x(device));
+        },
+        0);
+  }
+  // Numbers that are no sizes stay where they are.
+  auto y = Tensor::ones({2}, DType::float32, Accelerator());
+  EXPECT_THROW((void)(y * Tensor::constant(2.0f).to(CPU())), ValueError);
+}
+
 TEST_F(ProgramTest, viewsAndBroadcasts) {
   compareDevices([](Device device) {
     auto x = Tensor::arange(0, 24, 1, DType::float32, device).reshape({2, 3, 4});

@@ -132,7 +132,8 @@ public:
                        const Bound &step = 1, std::optional<DType> dtype = {},
                        std::optional<Device> device = {}, Where where = Where::current());
 
-  /// The value of a dim: rank 0, int64, on the CPU.
+  /// The value of a dim: rank 0, int64, on the CPU. It, and scalars that are computed of such
+  /// values, go to the device of whatever they are used with.
   /// Errors: ValueError for a symbolic one outside of a trace ("eager mode").
   static Tensor fromDim(const Dim &dim, Where where = Where::current());
 
