@@ -8,8 +8,17 @@ namespace kiln::runtime::cuda {
 void Staging::wait(Chunk &chunk) {
   if (!chunk.isBusy)
     return;
+  if (chunk.unmarked)
+    chunk.unmarked->synchronize("a copy");
+  else
+    gpu.driver().synchronizeEvent(chunk.copied);
+  chunk.unmarked = nullptr;
   chunk.isBusy = false;
-  gpu.driver().synchronizeEvent(chunk.copied);
+}
+
+void Staging::mark(Chunk &chunk, Stream &stream) {
+  gpu.driver().recordEvent(chunk.copied, stream.handle());
+  chunk.unmarked = nullptr;
 }
 
 Staging::Chunk &Staging::next() {
@@ -30,9 +39,10 @@ void Staging::upload(Address to, const void *from, std::size_t sizeBytes, Stream
     std::size_t count = std::min(chunkBytes, sizeBytes - done);
     Chunk &chunk = next();
     std::memcpy(chunk.memory, bytes + done, count);
-    gpu.driver().copyToDevice(to + done, chunk.memory, count, stream.handle());
-    gpu.driver().recordEvent(chunk.copied, stream.handle());
     chunk.isBusy = true;
+    chunk.unmarked = &stream;
+    gpu.driver().copyToDevice(to + done, chunk.memory, count, stream.handle());
+    mark(chunk, stream);
     done += count;
   }
 }
@@ -53,9 +63,10 @@ void Staging::download(void *to, Address from, std::size_t sizeBytes, Stream &st
   };
   for (std::size_t done = 0; done < sizeBytes;) {
     Piece piece{&next(), done, std::min(chunkBytes, sizeBytes - done)};
-    gpu.driver().copyToHost(piece.chunk->memory, from + done, piece.count, stream.handle());
-    gpu.driver().recordEvent(piece.chunk->copied, stream.handle());
     piece.chunk->isBusy = true;
+    piece.chunk->unmarked = &stream;
+    gpu.driver().copyToHost(piece.chunk->memory, from + done, piece.count, stream.handle());
+    mark(*piece.chunk, stream);
     done += piece.count;
     empty(previous);
     previous = piece;

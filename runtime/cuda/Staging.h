@@ -27,9 +27,12 @@ private:
     void *memory = nullptr;
     EventHandle copied = nullptr; // when the device is done with it
     bool isBusy = false;
+    Stream *unmarked = nullptr; // whose copy no event tells the end of: the driver refused
   };
   Chunk &next();
+  /// Errors: DeviceError; it is busy still.
   void wait(Chunk &chunk);
+  void mark(Chunk &chunk, Stream &stream);
 
   Gpu &gpu;
   std::mutex mutex;

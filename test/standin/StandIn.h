@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,7 @@ void forgive();
 
 /// How often a function was called.
 int64_t calls(const std::string &name);
+std::map<std::string, int64_t> allCalls();
 /// What was executed, oldest first: "gpu:0 stream 2: kernel add [4, 1, 1] x 128",
 /// "gpu:0 stream 2: to device 64 bytes".
 std::vector<std::string> executed();

@@ -182,6 +182,11 @@ int64_t calls(const std::string &name) {
   return found == State::instance().callCounts.end() ? 0 : found->second;
 }
 
+std::map<std::string, int64_t> allCalls() {
+  std::lock_guard lock(State::instance().mutex);
+  return State::instance().callCounts;
+}
+
 std::vector<std::string> executed() {
   std::lock_guard lock(State::instance().mutex);
   return State::instance().log;
