@@ -9,7 +9,7 @@ import sys
 import time
 
 import lines
-from workers import Worker, WorkerError
+from workers import Worker, WorkerError, end
 
 MOST_SECONDS_TO_COMPILE = 60.0  # of PyTorch, for one line
 MOST_SECONDS_OF_ANSWERS = 60.0
@@ -50,14 +50,14 @@ class Peers:
         path.write_text(json.dumps(plan))
         self.warmed = (self.run.work / "warmed.jsonl").open("wb")
         self.warming = subprocess.Popen([str(word) for word in [*self._command(), "--warm", path]], stdout=self.warmed,
-                                        stderr=self.log.open("ab"), env=self.run.environment)
+                                        stderr=self.log.open("ab"), env=self.run.environment,
+                                        start_new_session=True)
 
     def stop_warming(self) -> set[str]:
         """The lines that were compiled."""
         if not self.warming:
             return set()
-        self.warming.kill()
-        self.warming.wait()
+        end(self.warming)
         self.warmed.close()
         self.warming = None
         found = [json.loads(line) for line in (self.run.work / "warmed.jsonl").read_text().splitlines() if line.endswith("}")]

@@ -16,6 +16,7 @@ import bench
 import device
 import lines
 import report
+from workers import end
 
 OK, FAILED, MISTAKE, NO_ACCELERATOR, NOT_DONE = 0, 1, 2, 3, 4
 # Until when a part may take, of all the time. What is left of one the next ones have.
@@ -72,11 +73,15 @@ class Run:
         """Runs a command within the part's time; what it says goes to NAME.log. None: it was not done in time."""
         begin = time.monotonic()
         with (self.folder / f"{name}.log").open("wb") as log:
+            # A group of its own, so that what the command has started ends with it.
+            process = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                                       env=self.environment | environment, start_new_session=True)
             try:
-                status = subprocess.run([str(word) for word in command], stdout=log, stderr=subprocess.STDOUT,
-                                        env=self.environment | environment, timeout=max(self.left(part), 0.1)).returncode
+                status = process.wait(max(self.left(part), 0.1))
             except subprocess.TimeoutExpired:
                 status = None
+            finally:
+                end(process)
         seconds = time.monotonic() - begin
         self.result["parts"][name] = {"seconds": round(seconds, 1), "status": status}
         return status, seconds

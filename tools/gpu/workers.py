@@ -2,10 +2,19 @@
 from __future__ import annotations
 
 import json
+import os
 import pathlib
 import selectors
+import signal
 import subprocess
 import time
+
+
+def end(process: subprocess.Popen) -> None:
+    """Ends a process that was started with a session of its own, and what it has started."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 class WorkerError(Exception):
@@ -49,13 +58,13 @@ class Worker:
                     raise self._fail(f"ended with status {self.process.wait()}")
                 self.pending += chunk
 
-    def ask(self, seconds: float, **what) -> dict:
+    def ask(self, limit: float, /, **what) -> dict:
         try:
             self.process.stdin.write(json.dumps(what).encode() + b"\n")
             self.process.stdin.flush()
         except OSError:
             raise self._fail(f"ended with status {self.process.wait()}")
-        return self.read(seconds)
+        return self.read(limit)
 
     def kill(self) -> None:
         self.process.kill()
