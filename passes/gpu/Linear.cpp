@@ -53,8 +53,11 @@ public:
   }
 
   void emit() {
-    // All or none: groups may share a weight.
-    inTiles = llvm::all_of(together(), [&](Groups groups) { return suitsWarpgroups(groups); });
+    SmallVector<unsigned> inTiles;
+    for (Groups groups : together())
+      if (suitsWarpgroups(groups))
+        for (const LinearForm::Group &group : groups)
+          inTiles.append(group.weights.begin(), group.weights.end());
     operands.packWeights(inTiles);
     SmallVector<Product> products;
     for (Groups groups : together())
@@ -120,7 +123,7 @@ private:
     });
     if (groups[0].weights.size() == 1 && isWide && most > smallTile.rows)
       product.large = emitTiles(groups, largeTile, "_128" + number);
-    if (inTiles)
+    if (suitsWarpgroups(groups))
       product.warpgroups = emitWarpgroups(groups, "_wgmma" + number);
     return product;
   }
@@ -135,7 +138,8 @@ private:
     };
     auto runPlain = [&] { product.large ? runLarge() : launchSmall(f, product, rows); };
     auto runWarpgroups = [&] {
-      Value count = tiles.tilesOf(f, product.groups, WarpgroupTile::shape, rows);
+      const TileShape shape = WarpgroupTile::shapeOf(product.groups[0].weights.size());
+      Value count = tiles.tilesOf(f, product.groups, shape, rows);
       Value isSmall = arith::OrIOp::create(f.b, f.lessThan(count, f.constant(leastWarpgroupTiles)),
                                            f.lessThan(rows, f.constant(smallTile.rows + 1)));
       f.ifThen(isSmall, runPlain,
@@ -174,12 +178,13 @@ private:
     });
   }
 
-  /// Whether wgmma may make them, where there are many rows.
+  /// Whether wgmma may make them, where there are many rows: then their weights are in tiles.
   bool suitsWarpgroups(Groups groups) {
-    const TileShape &shape = WarpgroupTile::shape;
+    const size_t products = groups[0].weights.size();
+    const TileShape shape = WarpgroupTile::shapeOf(products);
     const bool isHalf = operands.dtype == DType::bfloat16 || operands.dtype == DType::float16;
-    if (!device::hasWarpgroups(lowering) || !isHalf || hasPackedWeights(linear) ||
-        groups[0].weights.size() != 1 || operands.depth < WarpgroupTile::depth)
+    if (!device::hasWarpgroups(lowering) || !isHalf || hasPackedWeights(linear) || products > 2 ||
+        operands.depth < WarpgroupTile::depth)
       return false;
     const int64_t wide = tiles.wideTilesOf(groups, shape);
     // Tiles of which two fifths are padding are no faster than smaller ones.
@@ -247,8 +252,10 @@ private:
     ThinTile tile(rowsAtOnce, chunk, operands.depth, tiles.columnsOf(groups));
     const TileShape shape = tile.shape();
     const std::string suffix = "_thin" + std::to_string(rowsAtOnce) + number;
-    DeviceBody body =
-        start(groups, suffix, shape, products * tile.resultBytes() + tile.partialBytes(), false);
+    // Places in the tiles of several products want more registers than ptxas takes by itself.
+    const int64_t blocks = products > 1 && suitsWarpgroups(groups) ? 2 : 0;
+    DeviceBody body = start(groups, suffix, shape,
+                            products * tile.resultBytes() + tile.partialBytes(), false, blocks);
     FunctionEmitter &f = body.f;
     emitChecks(f, shape.threads());
     Value rows = f.extras[0], thread = device::threadId(f), shared = device::dynamicShared(f);
@@ -337,7 +344,7 @@ private:
   }
 
   int64_t emitWarpgroups(Groups groups, const std::string &suffix) {
-    const TileShape &shape = WarpgroupTile::shape;
+    const TileShape shape = WarpgroupTile::shapeOf(groups[0].weights.size());
     const WarpgroupTile tile(operands.dtype);
     DeviceLaunch launch;
     launch.threads = WarpgroupTile::threads;
@@ -352,14 +359,16 @@ private:
     Value number = WarpgroupTile::tileOf(f, block, LinearTiles::tallTilesOf(f, shape, rows),
                                          tiles.wideTilesOf(groups, shape));
     LinearTiles::Place place = tiles.find(f, groups, shape, number, rows);
-    Value wide = f.div(place.firstColumn, f.constant(shape.columns));
+    SmallVector<Value> weights;
+    for (Value weight : place.weights)
+      weights.push_back(operands.weightTile(f, weight, place.firstColumn));
     tile.emit(
-        f, [&] { return operands.x(f, place.firstRow, rows); },
-        operands.weightTiles(f, place.weights[0], wide), WarpgroupTile::stepsOf(operands.depth),
+        f, [&] { return operands.x(f, place.firstRow, rows); }, weights,
+        WarpgroupTile::stepsOf(operands.depth),
         [&](Value thread, Value results) {
-          tiles.emit(
-              f, groups, place, shape, thread, f.constant(shape.threads()),
-              LinearTiles::inShared(f, results, /*slotBytes=*/0, tileOf(shape).resultStride()));
+          const int64_t stride = tileOf(WarpgroupTile::shape).resultStride();
+          tiles.emit(f, groups, place, shape, thread, f.constant(shape.threads()),
+                     LinearTiles::inShared(f, results, shape.columns * 4, stride)); // side by side
         });
     finishDeviceBody(f, kernel);
     return body.number;
@@ -400,7 +409,6 @@ private:
   ir::LinearOp linear;
   LinearOperands operands;
   LinearTiles tiles;
-  bool inTiles = false; // weights, for wgmma
   SmallVector<IndexCheck> checks;
 };
 

@@ -22,22 +22,29 @@ LinearOperands::LinearOperands(Kernel &kernel, ir::LinearOp linear)
       dtype = DType::float32;
 }
 
-void LinearOperands::packWeights(bool inTiles) {
-  this->inTiles = inTiles;
-  if (hasPackedWeights(linear) || (linear.getTransposed() && !inTiles))
+void LinearOperands::packWeights(ArrayRef<unsigned> inTiles) {
+  if (hasPackedWeights(linear))
     return;
-  std::string packing = "columns:1"; // panels of one: [N, K]
-  if (inTiles)
-    packing = (linear.getTransposed() ? "row-tiles:" : "column-tiles:") +
-              std::to_string(WarpgroupTile::shape.columns);
-  for (Value weight : linear.getWeights())
-    kernel.function.setArgAttr(cast<BlockArgument>(weight).getArgNumber(), packingAttrName,
+  auto setPacking = [&](unsigned argument, const std::string &packing) {
+    kernel.function.setArgAttr(argument, packingAttrName,
                                StringAttr::get(linear.getContext(), packing));
+  };
+  if (!linear.getTransposed())
+    for (unsigned i = 0; i < linear.getWeights().size(); ++i)
+      setPacking(argumentOf(i).getArgNumber(), "columns:1"); // panels of one: [N, K]
+  for (unsigned index : inTiles) {
+    argumentsInTiles.push_back(argumentOf(index).getArgNumber());
+    setPacking(argumentsInTiles.back(), (linear.getTransposed() ? "row-tiles:" : "column-tiles:") +
+                                            std::to_string(WarpgroupTile::shape.columns));
+  }
 }
 
-Value LinearOperands::weightTiles(FunctionEmitter &f, Value buffer, Value number) {
+Value LinearOperands::weightTile(FunctionEmitter &f, Value buffer, Value number) {
+  Value tileRows = f.constant(WarpgroupTile::shape.columns);
   const int64_t bytes = WarpgroupTile::stepsOf(depth) * WarpgroupTile::weightBytes;
-  return f.offsetBytes(buffer, f.mul(number, bytes));
+  Value tile = f.mul(f.div(number, tileRows), bytes);
+  return f.offsetBytes(buffer,
+                       f.add(tile, f.mul(f.rem(number, tileRows), WarpgroupTile::rowBytes)));
 }
 
 Value LinearOperands::rowsOfX() {
@@ -122,13 +129,9 @@ Value LinearOperands::weight(FunctionEmitter &f, unsigned index) {
 
 TileOperand LinearOperands::weightRows(FunctionEmitter &f, unsigned index, Value buffer,
                                        Value firstRow, Value rows) {
-  if (inTiles)
-    return rowsInTiles(
-        f, dtype, depth, WarpgroupTile::weightBytes, firstRow, rows, [=, this, &f](Value number) {
-          Value tileRows = f.constant(WarpgroupTile::shape.columns);
-          Value tiles = weightTiles(f, buffer, f.div(number, tileRows));
-          return f.offsetBytes(tiles, f.mul(f.rem(number, tileRows), WarpgroupTile::rowBytes));
-        });
+  if (llvm::is_contained(argumentsInTiles, argumentOf(index).getArgNumber()))
+    return rowsInTiles(f, dtype, depth, WarpgroupTile::weightBytes, firstRow, rows,
+                       [=, this, &f](Value number) { return weightTile(f, buffer, number); });
   Value value = linear.getWeights()[index];
   DType stored = ElementEmitter::typeOf(value).dtype;
   if (value.getDefiningOp()) // packed: decoded on the way

@@ -18,9 +18,9 @@ public:
   /// Whether operands can be read as ThinTile does: in whole chunks.
   bool canBeThin() const { return depth > 0 && isWhole(); }
 
-  /// Has weights that are [K, N] come as [N, K], or all of them in tiles for WarpgroupTile, which
-  /// weightRows knows, too.
-  void packWeights(bool inTiles);
+  /// Has weights that are [K, N] come as [N, K], or those of these numbers in tiles for
+  /// WarpgroupTile, which weightRows knows, too.
+  void packWeights(mlir::ArrayRef<unsigned> inTiles);
   /// Rows of x from `firstRow` on, of `rows`.
   TileOperand x(FunctionEmitter &f, mlir::Value firstRow, mlir::Value rows);
   /// Whether a weight's rows are decoded as those of another, and come in memory the same way.
@@ -31,9 +31,8 @@ public:
   TileOperand weightRows(FunctionEmitter &f, unsigned index, mlir::Value buffer,
                          mlir::Value firstRow, mlir::Value rows);
 
-  /// Of a weight in tiles at `buffer`: the first of the tiles of `number` (WarpgroupTile's
-  /// columns).
-  mlir::Value weightTiles(FunctionEmitter &f, mlir::Value buffer, mlir::Value number);
+  /// Of a weight in tiles at `buffer`: where row `number` of N begins in the first of its tiles.
+  mlir::Value weightTile(FunctionEmitter &f, mlir::Value buffer, mlir::Value number);
 
 private:
   bool isWhole() const { return depth * sizeBytes(dtype) % ProductTile::chunkBytes == 0; }
@@ -44,7 +43,7 @@ private:
 
   Kernel &kernel;
   ir::LinearOp linear;
-  bool inTiles = false;
+  llvm::SmallVector<unsigned> argumentsInTiles;
 };
 
 } // namespace kiln::passes

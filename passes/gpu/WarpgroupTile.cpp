@@ -56,7 +56,7 @@ int64_t WarpgroupTile::sharedBytes() const {
   return used + patternBytes; // the base is rounded up
 }
 
-void WarpgroupTile::emit(FunctionEmitter &f, llvm::function_ref<TileOperand()> x, Value weights,
+void WarpgroupTile::emit(FunctionEmitter &f, llvm::function_ref<TileOperand()> x, ValueRange weights,
                          int64_t steps, llvm::function_ref<void(Value, Value)> behind) const {
   Value thread = device::threadId(f);
   Value dynamic = device::dynamicShared(f);
@@ -66,7 +66,7 @@ void WarpgroupTile::emit(FunctionEmitter &f, llvm::function_ref<TileOperand()> x
   Ring ring{device::sharedOffset(f, dynamic, toPattern)};
   f.ifThen(f.equal(thread, f.constant(0)), [&] {
     for (int64_t stage = 0; stage < stages; ++stage) {
-      // The bulk copy, and each warp that copies; each warp that multiplies.
+      // What announces the bulk copies, and each warp that copies; each warp that multiplies.
       device::initArrivals(f, ring.arrived(f, f.constant(stage)), 1 + copyThreads / warp);
       device::initArrivals(f, ring.isRead(f, f.constant(stage)), shape.threads() / warp);
     }
@@ -92,7 +92,7 @@ void WarpgroupTile::emit(FunctionEmitter &f, llvm::function_ref<TileOperand()> x
 }
 
 void WarpgroupTile::emitCopies(FunctionEmitter &f, const Ring &ring, Value thread,
-                               const TileOperand &x, Value weights, int64_t steps) const {
+                               const TileOperand &x, ValueRange weights, int64_t steps) const {
   constexpr int64_t chunks = rowBytes / ProductTile::chunkBytes, rowsAtOnce = copyThreads / chunks;
   auto number = [&](int64_t value) { return f.constant(value); };
   Value chunk = f.rem(thread, number(chunks)), firstRow = f.div(thread, number(chunks));
@@ -113,8 +113,10 @@ void WarpgroupTile::emitCopies(FunctionEmitter &f, const Ring &ring, Value threa
       f.ifThen(isFirst, [&] {
         Value arrived = ring.arrived(f, stage);
         device::arriveAndExpect(f, arrived, weightBytes);
-        device::copyBulk(f, device::sharedOffset(f, to, number(xBytes)),
-                         f.offsetBytes(weights, f.mul(step, weightBytes)), weightBytes, arrived);
+        const int64_t bytes = weightBytes / static_cast<int64_t>(weights.size());
+        for (auto [i, weight] : llvm::enumerate(weights))
+          device::copyBulk(f, device::sharedOffset(f, to, number(xBytes + i * bytes)),
+                           f.offsetBytes(weight, f.mul(step, weightBytes)), bytes, arrived);
       });
       Value column = f.mul(f.add(f.mul(step, chunks), chunk), depth / chunks);
       for (auto [i, row] : llvm::enumerate(prepared))

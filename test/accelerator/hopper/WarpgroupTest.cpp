@@ -31,6 +31,13 @@ struct Projections : nn::Module<Projections> {
   std::tuple<Tensor, Tensor> operator()(const Tensor &x) const { return {query(x), key(x)}; }
 };
 
+/// Two products that are needed together.
+struct Gated : nn::Module<Gated> {
+  nn::Linear gate, up;
+  KILN_FIELDS(gate, up)
+  Tensor operator()(const Tensor &x) const { return relu(gate(x)) * up(x); }
+};
+
 /// Weights as [K, N].
 struct Columns : nn::Module<Columns> {
   Tensor weight;
@@ -172,6 +179,19 @@ TEST_F(WarpgroupTest, severalProductsOfOneX) {
         return concat({query.to(CPU()), key.to(CPU())}, 1);
       },
       "_wgmma", bfloatTolerance, {false});
+}
+
+TEST_F(WarpgroupTest, productsOfTwo) {
+  DefaultsScope scope(DType::bfloat16, CPU());
+  Gated model{.gate = nn::Linear(130, manyWholeColumns / 2),
+              .up = nn::Linear(130, manyWholeColumns / 2)};
+  Tensor x = draw({65, 130}, DType::bfloat16);
+  compare(
+      [&](Device device) {
+        model.to(device);
+        return model.compile(TensorType(DType::bfloat16, {"rows", 130}, device))(x.to(device));
+      },
+      "_wgmma", bfloatTolerance);
 }
 
 TEST_F(WarpgroupTest, columnsOfWeights) {

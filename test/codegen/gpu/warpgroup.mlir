@@ -49,8 +49,14 @@
 // CHECK-LABEL: .visible .entry linear_wgmma(
 // CHECK-COUNT-4: wgmma.mma_async.sync.aligned.m64n256k16.f32.f16.f16
 
+// Two products that are needed together share a stage.
+// CHECK-LABEL: .visible .entry linear_relu_mul_wgmma(
+// CHECK: mbarrier.arrive.expect_tx.shared::cta.b64 _, {{.*}}, 32768;
+// CHECK-COUNT-2: cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes {{.*}}, 16384,
+// CHECK-COUNT-4: wgmma.mma_async.sync.aligned.m64n256k16.f32.bf16.bf16
+
 // Too narrow: as everywhere.
-// CHECK-LABEL: .visible .entry linear_1_thin1(
+// CHECK-LABEL: .visible .entry linear_relu_mul_thin1_1(
 // CHECK-NOT: wgmma
 !x = tensor<?x768xbf16, #kiln.dims<n, 768>>
 !h = tensor<?x3072xbf16, #kiln.dims<n, 3072>>
@@ -59,10 +65,16 @@
 !z = tensor<?x1024xf16, #kiln.dims<n, 1024>>
 func.func @main(%x: !x, %w: tensor<3072x768xbf16> {kiln.role = "weight"}, %b: tensor<3072xbf16>,
                 %y: !y, %v: tensor<504x1024xf16> {kiln.role = "weight"},
-                %s: tensor<100x768xbf16> {kiln.role = "weight"}) -> (!h, !z, !s) {
+                %s: tensor<100x768xbf16> {kiln.role = "weight"},
+                %g: tensor<3072x768xbf16> {kiln.role = "weight"},
+                %u: tensor<3072x768xbf16> {kiln.role = "weight"}) -> (!h, !z, !h, !s) {
   %0 = kiln.linear %x, weights(%w) biases(%b) : (!x, tensor<3072x768xbf16>, tensor<3072xbf16>) -> !h
   %1 = kiln.gelu %0 : !h
   %2 = kiln.matmul %y, %v : (!y, tensor<504x1024xf16>) -> !z
-  %3 = kiln.linear %x, weights(%s) : (!x, tensor<100x768xbf16>) -> !s
-  return %1, %2, %3 : !h, !z, !s
+  %3 = kiln.linear %x, weights(%g) : (!x, tensor<3072x768xbf16>) -> !h
+  %4 = kiln.linear %x, weights(%u) : (!x, tensor<3072x768xbf16>) -> !h
+  %5 = kiln.relu %3 : !h
+  %6 = kiln.mul %5, %4 : !h
+  %7 = kiln.linear %x, weights(%s) : (!x, tensor<100x768xbf16>) -> !s
+  return %1, %2, %6, %7 : !h, !z, !h, !s
 }
