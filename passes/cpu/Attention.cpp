@@ -12,13 +12,12 @@
 /// operations of the result's shape (KernelForms.h).
 
 #include "ir/KilnDialect.h"
+#include "passes/cpu/AttentionKeys.h"
 #include "passes/cpu/AttentionSoftmax.h"
 #include "passes/cpu/KernelForms.h"
 #include "passes/cpu/Kernels.h"
 #include "passes/cpu/MicrokernelPairs.h"
 #include "passes/cpu/MicrokernelTiles.h"
-#include "passes/cpu/Transpose.h"
-#include "passes/cpu/VectorParts.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -204,7 +203,8 @@ private:
       emitStart(f, rows, largest, sums, out, padded, keyCount);
       f.loop(f.constant(0), keyCount, f.constant(productBlock), [&](Value firstKey) {
         Value count = f.min(f.constant(productBlock), f.sub(keyCount, firstKey));
-        packKeys(f, keyPanels, batch, keyHead, firstKey, count);
+        emitPackKeys(f, format, depth, keyPanels, count,
+                     rowsOf(f, op.getK(), batch, keyHead, firstKey, {}));
         packValues(f, valuePanels, batch, keyHead, firstKey, count);
         f.loop(f.constant(0), rows, f.constant(queryBlocks.atOnce), [&](Value tile) {
           Value tileRows = f.min(f.constant(queryBlocks.atOnce), f.sub(rows, tile));
@@ -275,88 +275,6 @@ private:
     return columns.isStatic() && columns.value() > 0 && columns.value() <= width / 2;
   }
 
-  /// Elements of k at two neighbouring columns each, as words; zeros where `mask` is off.
-  Value pairsOf(FunctionEmitter &f, Value values, Value mask) {
-    if (mask) {
-      Value zero = arith::ConstantOp::create(f.b, f.b.getZeroAttr(f.vec(f.f32())));
-      values = arith::SelectOp::create(f.b, mask, values, zero);
-    }
-    return LLVM::BitcastOp::create(f.b, VectorType::get({f.lanes() / 2}, f.b.getI32Type()),
-                                   emitToBFloat16(f, values));
-  }
-
-  /// Where a key's column begins in the panels of k.
-  Value keyColumn(FunctionEmitter &f, Value panels, Value key) {
-    Value panel = f.mul(f.div(key, f.constant(width)), format.panelElements(f, f.dimValue(depth)));
-    return f.offset(f.offset(panels, panel, format.rowBytes()), f.rem(key, f.constant(width)), 4);
-  }
-
-  /// k as panels [depth][width] of keys, one behind the other, or that in pairs of depth.
-  void packKeys(FunctionEmitter &f, Value panels, ArrayRef<Value> batch, Value head, Value firstKey,
-                Value count) {
-    RowSource source = rowsOf(f, op.getK(), batch, head, firstKey, {});
-    Value first = f.constant(0);
-    if (isWholeVectors(f, depth)) {
-      first = f.mul(f.div(count, f.constant(f.lanes())), f.lanes());
-      f.loop(f.constant(0), first, f.constant(f.lanes()),
-             [&](Value key) { packKeysTogether(f, keyColumn(f, panels, key), key, source); });
-    }
-    Value depthValue = f.dimValue(depth);
-    // A step: what lies side by side in a row of k and in a column of a panel.
-    const int64_t step = format.inPairs() ? 2 : 1;
-    f.loop(first, count, f.constant(1), [&](Value key) {
-      Value to = keyColumn(f, panels, key);
-      RowReader read = source(key);
-      emitColumns(f, depthValue, isWholeVectors(f, depth), [&](Value column, Value mask) {
-        Value values = read(column, mask);
-        if (format.inPairs())
-          values = pairsOf(f, values, mask);
-        Value start = f.offset(to, f.mul(f.div(column, f.constant(step)), width), 4);
-        auto storeLane = [&](int64_t lane) {
-          f.store(vector::ExtractOp::create(f.b, values, lane),
-                  f.offsetBytes(start, f.constant(lane * width * 4)));
-        };
-        for (int64_t lane = 0; lane < f.lanes() / step; ++lane) {
-          if (!mask)
-            storeLane(lane);
-          else
-            f.ifThen(f.lessThan(f.add(column, lane * step), depthValue), [&] { storeLane(lane); });
-        }
-      });
-    });
-  }
-
-  /// As many keys as a vector has lanes, of whole vectors: transposed in registers.
-  void packKeysTogether(FunctionEmitter &f, Value to, Value key, const RowSource &source) {
-    const int64_t lanes = f.lanes(), step = format.inPairs() ? 2 : 1;
-    SmallVector<RowReader> rows;
-    for (int64_t i = 0; i < lanes; ++i)
-      rows.push_back(source(f.add(key, i)));
-    // Columns that make vectors of words: of pairs two vectors, but for the last one of an odd
-    // number.
-    auto pack = [&](Value column, bool half) {
-      SmallVector<Value> words;
-      for (const RowReader &read : rows) {
-        Value values = read(column, {});
-        if (format.inPairs()) {
-          values = pairsOf(f, values, {});
-          Value next = half ? values : pairsOf(f, read(f.add(column, lanes), {}), {});
-          values = emitJoined(f, values, next);
-        }
-        words.push_back(values);
-      }
-      emitTranspose(f, words);
-      Value start = f.offset(to, f.mul(f.div(column, f.constant(step)), width), 4);
-      for (int64_t word = 0; word < (half ? lanes / 2 : lanes); ++word)
-        f.store(words[word], f.offsetBytes(start, f.constant(word * width * 4)));
-    };
-    const int64_t whole = depth.value() / (lanes * step) * (lanes * step);
-    f.loop(f.constant(0), f.constant(whole), f.constant(lanes * step),
-           [&](Value column) { pack(column, false); });
-    if (whole < depth.value())
-      pack(f.constant(whole), true);
-  }
-
   /// v as panels [productBlock][width] of columns, one behind the other.
   void packValues(FunctionEmitter &f, Value panels, ArrayRef<Value> batch, Value head,
                   Value firstKey, Value count) {
@@ -415,22 +333,8 @@ private:
         term = f.splat(term);
       if (type.dtype == DType::boolean)
         return arith::SelectOp::create(f.b, term, values, lowest);
-      return arith::AddFOp::create(f.b, values, inPowersOfTwo(f, term));
+      return arith::AddFOp::create(f.b, values, emitInPowersOfTwo(f, term));
     });
-  }
-
-  /// Float32 mask terms as exponents of two. Finite ones stay finite: the lowest number, too.
-  Value inPowersOfTwo(FunctionEmitter &f, Value terms) {
-    Value scaled =
-        arith::MulFOp::create(f.b, terms, f.splat(f.constantF32(std::numbers::log2e_v<float>)));
-    Value lowest = f.splat(f.constantF32(std::numeric_limits<float>::lowest()));
-    Value infinite = f.splat(f.constantF32(-std::numeric_limits<float>::infinity()));
-    auto is = [&](arith::CmpFPredicate predicate, Value x, Value y) -> Value {
-      return arith::CmpFOp::create(f.b, predicate, x, y);
-    };
-    Value overflows = arith::AndIOp::create(f.b, is(arith::CmpFPredicate::OEQ, scaled, infinite),
-                                            is(arith::CmpFPredicate::ONE, terms, infinite));
-    return arith::SelectOp::create(f.b, overflows, lowest, scaled);
   }
 
   /// Divides by the sums and stores, after whatever is behind the attention.

@@ -5,6 +5,8 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
+#include <numbers>
+
 using namespace mlir;
 
 namespace kiln::passes {
@@ -102,6 +104,18 @@ void emitSoftmaxWeights(FunctionEmitter &f, const SoftmaxRow &row, bool rough,
                         return SmallVector<Value>{add(carried[0], weights)};
                       })[0];
   f.store(add(f.load(f.f32(), row.sum), emitLanes(f, sums, add)), row.sum);
+}
+
+Value emitInPowersOfTwo(FunctionEmitter &f, Value terms) {
+  auto splat = [&](float x) { return f.splat(f.constantF32(x)); };
+  Value scaled = arith::MulFOp::create(f.b, terms, splat(std::numbers::log2e_v<float>));
+  auto is = [&](arith::CmpFPredicate predicate, Value x) -> Value {
+    return arith::CmpFOp::create(f.b, predicate, x, splat(-infinity));
+  };
+  Value overflows = arith::AndIOp::create(f.b, is(arith::CmpFPredicate::OEQ, scaled),
+                                          is(arith::CmpFPredicate::ONE, terms));
+  return arith::SelectOp::create(f.b, overflows, splat(std::numeric_limits<float>::lowest()),
+                                 scaled);
 }
 
 } // namespace kiln::passes

@@ -30,4 +30,7 @@ void emitSoftmaxLargest(
 void emitSoftmaxWeights(FunctionEmitter &f, const SoftmaxRow &row, bool rough,
                         llvm::function_ref<void(mlir::Value weights, mlir::Value column)> keep);
 
+/// What is added to scores, as exponents of two. Finite numbers stay finite, the lowest one, too.
+mlir::Value emitInPowersOfTwo(FunctionEmitter &f, mlir::Value terms);
+
 } // namespace kiln::passes

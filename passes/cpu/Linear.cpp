@@ -14,6 +14,7 @@
 #include "passes/cpu/DecodedPanel.h"
 #include "passes/cpu/KernelForms.h"
 #include "passes/cpu/Kernels.h"
+#include "passes/cpu/LinearBeside.h"
 #include "passes/cpu/LinearGrid.h"
 #include "passes/cpu/MicrokernelPacking.h"
 #include "passes/cpu/PackedBlocks.h"
@@ -352,46 +353,12 @@ private:
           });
         Coords coords = at(lead, f.add(firstColumn, inPanel), mask);
         if (columns > sizes.panelWidth)
-          fetchBeside(f, group, f.mul(matrixRow, columns),
-                      f.add(coords.index.back(), sizes.panelWidth));
+          emitFetchBeside(f, linear, group, f.mul(matrixRow, columns),
+                          f.add(coords.index.back(), sizes.panelWidth));
         storeAll(f, elements, group.stores, matrixRow, columns, coords,
                  columns > sizes.panelWidth ? sizes.panelWidth : 0);
       });
     });
-  }
-
-  /// Kernel arguments whose elements are read where the group's results are stored: such as what is
-  /// added to them.
-  SmallVector<BlockArgument> readBeside(const LinearForm::Group &group) {
-    const Shape shape = ElementEmitter::typeOf(linear.getResult(group.weights[0])).shape;
-    SmallVector<BlockArgument> arguments;
-    llvm::SmallPtrSet<void *, 16> seen;
-    SmallVector<Value> work;
-    for (const LinearForm::Store &store : group.stores)
-      work.push_back(store.value);
-    while (!work.empty()) {
-      Value value = work.pop_back_val();
-      if (!seen.insert(value.getAsOpaquePointer()).second ||
-          !(ElementEmitter::typeOf(value).shape == shape))
-        continue;
-      if (auto argument = dyn_cast<BlockArgument>(value))
-        arguments.push_back(argument);
-      else if (Operation *op = value.getDefiningOp(); op != linear.getOperation())
-        work.append(op->operand_begin(), op->operand_end());
-    }
-    return arguments;
-  }
-
-  /// Fetches what will be read beside the next panel's results: rows lie pages apart, which the
-  /// processor does not foresee.
-  void fetchBeside(FunctionEmitter &f, const LinearForm::Group &group, Value rowStart,
-                   Value column) {
-    for (BlockArgument argument : readBeside(group)) {
-      const int64_t bytes = sizeBytes(ElementEmitter::typeOf(argument).dtype);
-      Value place = f.offset(f.buffer(argument.getArgNumber()), f.add(rowStart, column), bytes);
-      // To read, level 2, data.
-      LLVM::Prefetch::create(f.b, place, 0, 2, 1);
-    }
   }
 
   /// Sum and bias, rounded to the result's dtype.

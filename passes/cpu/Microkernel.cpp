@@ -171,8 +171,6 @@ int64_t jointRows(const CpuTarget &target) {
   return target.vectorRegisters < 32 ? mostJointRows : 0;
 }
 
-int64_t tileRows(const CpuTarget &target) { return tiles(target).front(); }
-
 void emitProduct(FunctionEmitter &f, DType panelType, const ProductOperands &o, bool halfPanel) {
   std::string name = (halfPanel ? "gemm.half." : "gemm.") + std::string(shortName(panelType));
   if (!f.lowering.module.lookupSymbol(name))

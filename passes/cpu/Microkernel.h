@@ -32,9 +32,6 @@ constexpr int64_t rowGranule = 12;
 /// Columns of a panel: two vectors.
 inline int64_t panelWidth(const CpuTarget &target) { return 2 * target.lanes(); }
 
-/// Rows of the largest tile that is held in registers.
-int64_t tileRows(const CpuTarget &target);
-
 struct ProductOperands {
   mlir::Value a, b, c;    // pointers
   mlir::Value k;          // i64, 0 to productBlock
