@@ -113,8 +113,6 @@ private:
   void load(Thread &thread, const Instruction &i);
   void store(Thread &thread, const Instruction &i);
   void atomic(Thread &thread, const Instruction &i, bool returnsOld);
-  void copyAsync(Thread &thread, const Instruction &i);
-  void finishCopies(Thread &thread, std::size_t keptGroups, const Instruction &i);
 
   // Arithmetic.cpp
   void arithmetic(Thread &thread, const Instruction &i);
@@ -132,7 +130,10 @@ private:
   void loadMatrix(std::vector<Thread *> &lanes, const Instruction &i);
   void multiply(std::vector<Thread *> &lanes, const Instruction &i);
 
-  // Arrivals.cpp: mbarriers, the copies that arrive on them, and fences between the proxies.
+  // Copies.cpp: asynchronous copies, mbarriers on which they arrive, and fences between the
+  // proxies.
+  void copyAsync(Thread &thread, const Instruction &i);
+  void finishCopies(Thread &thread, std::size_t keptGroups, const Instruction &i);
   bool arrivals(Thread &thread, const Instruction &i);
   ArrivalBarrier &barrierAt(Thread &thread, uint64_t address);
   void arrive(Thread &thread, uint64_t address, int64_t count);

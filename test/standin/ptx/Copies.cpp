@@ -1,4 +1,4 @@
-/// Barriers in shared memory on which threads and copies arrive, copies in bulk, and the fences
+/// Asynchronous copies, barriers in shared memory on which they and threads arrive, and the fences
 /// between the two ways to memory: ordinary accesses, cp.async with them, are of the generic proxy;
 /// bulk copies and wgmma of the async proxy.
 #include "standin/ptx/Block.h"
@@ -82,6 +82,49 @@ bool Block::arrivals(Thread &thread, const Instruction &i) {
   else
     endPhase(barrier);
   return true;
+}
+
+/// Nothing is copied before it is waited for: who reads too early finds what was there before.
+void Block::copyAsync(Thread &thread, const Instruction &i) {
+  if (i.has("bulk")) {
+    copyBulk(thread, i);
+  } else if (i.has("mbarrier")) {
+    arriveWithCopies(thread, i);
+  } else if (i.has("commit_group")) {
+    thread.groups.emplace_back();
+  } else if (i.has("wait_group")) {
+    finishCopies(thread, value(thread, i.operands[0], Type::u32), i);
+  } else if (i.has("wait_all")) {
+    thread.groups.emplace_back();
+    finishCopies(thread, 0, i);
+  } else {
+    Thread::Copy copy;
+    copy.to = addressOf(thread, i.operands[0]);
+    copy.from = addressOf(thread, i.operands[1]);
+    std::size_t bytes = value(thread, i.operands[2], Type::u32);
+    copy.readBytes = bytes;
+    if (i.operands.size() > 3)
+      copy.readBytes = value(thread, i.operands[3], Type::u32);
+    if (copy.readBytes > bytes || (bytes != 4 && bytes != 8 && bytes != 16) ||
+        (i.has("cg") && bytes != 16))
+      fail(thread, "a copy of " + std::to_string(copy.readBytes) + " of " + std::to_string(bytes) +
+                       " bytes");
+    copy.bytes.resize(bytes);
+    if (copy.to % bytes != 0 || copy.from % bytes != 0)
+      fail(thread, "a copy that is not aligned");
+    checkMultiplied(thread, copy.to & 0xFFFFFFFF, bytes);
+    thread.groups.back().push_back(std::move(copy));
+  }
+}
+
+void Block::finishCopies(Thread &thread, std::size_t keptGroups, const Instruction &i) {
+  while (thread.groups.size() > keptGroups + 1) { // the last one is open
+    for (Thread::Copy &copy : thread.groups.front()) {
+      copyNow(thread, i, copy);
+      noteGenericWrite(thread, copy.to & 0xFFFFFFFF, copy.bytes.size());
+    }
+    thread.groups.pop_front();
+  }
 }
 
 /// cp.async.bulk.shared.global.mbarrier::complete_tx::bytes [to], [from], size, [mbarrier].
