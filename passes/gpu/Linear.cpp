@@ -40,8 +40,9 @@ constexpr int64_t mostThinRows = 8, thinRowsAtOnce = 4;
 /// Small tiles are cut along k where they are fewer than this: two blocks for each multiprocessor
 /// of a large device.
 constexpr int64_t splitBlocks = 264;
-/// Stages of a tile (ProductTile.h) that a part of k has at least, so that copies run ahead of it.
-constexpr int64_t leastStages = 8;
+/// Stages of a tile (ProductTile.h) that a part of k has at least: fewer take no longer than the
+/// launch of the function that adds up the parts.
+constexpr int64_t leastStages = 16;
 
 class LinearKernel {
 public:

@@ -164,19 +164,19 @@ TEST_F(ThinProductsTest, severalResults) {
 }
 
 TEST_F(ThinProductsTest, partsOfKOfSeveralResults) {
-  Feed feed{.gate = {320, 72}, .up = {320, 72}, .down = {72, 320}};
-  Heads heads{.q = {320, 96}, .k = {320, 36}, .v = {320, 40}};
-  TensorType type(DType::float32, {"rows", 320}, Accelerator());
+  Feed feed{.gate = {520, 72}, .up = {520, 72}, .down = {72, 520}};
+  Heads heads{.q = {520, 96}, .k = {520, 36}, .v = {520, 40}};
+  TensorType type(DType::float32, {"rows", 520}, Accelerator());
   for (int64_t rows : {9, 66}) {
-    EXPECT_THAT(compare(feed, type, draw({rows, 320}), floatTolerance),
+    EXPECT_THAT(compare(feed, type, draw({rows, 520}), floatTolerance),
                 Contains(HasSubstr("_sum")));
-    EXPECT_THAT(compare(heads, type, draw({rows, 320}), floatTolerance),
+    EXPECT_THAT(compare(heads, type, draw({rows, 520}), floatTolerance),
                 Contains(HasSubstr("_sum")));
   }
 }
 
 TEST_F(ThinProductsTest, gatheredRowsAndANorm) {
-  Embedded model{.table = draw({50, 256}), .linear = {256, 256}, .norm = nn::LayerNorm(256)};
+  Embedded model{.table = draw({50, 512}), .linear = {512, 512}, .norm = nn::LayerNorm(512)};
   for (int64_t rows : {1, 7, 20}) {
     Tensor indices = (Tensor::arange(0, rows) * 7).cast(DType::int64) % 50;
     auto kernels = compare(model, TensorType(DType::int64, {"rows"}, Accelerator()), indices, 1e-5);

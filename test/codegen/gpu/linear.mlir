@@ -67,14 +67,14 @@
 // BF16: ret;
 // RUN: not kiln-opt %s --kiln-gpu-pipeline="precision=low" -o /dev/null 2>&1 | FileCheck %s --check-prefix=WRONG
 // WRONG: unknown precision "low": expected highest, high or bf16
-!x = tensor<?x768xbf16, #kiln.dims<n, 768>>
+!x = tensor<?x1024xbf16, #kiln.dims<n, 1024>>
 !h = tensor<?x3072xbf16, #kiln.dims<n, 3072>>
 !i = tensor<?xi64, #kiln.dims<n>>
 !r = tensor<?x384xf32, #kiln.dims<n, 384>>
-func.func @main(%x: !x, %w: tensor<3072x768xbf16> {kiln.role = "weight"}, %b: tensor<3072xbf16>,
+func.func @main(%x: !x, %w: tensor<3072x1024xbf16> {kiln.role = "weight"}, %b: tensor<3072xbf16>,
                 %t: tensor<1000x384xf32>, %i: !i, %v: tensor<384x384xf32> {kiln.role = "weight"},
                 %r: !r, %g: tensor<384xf32>) -> (!h, !r, !r) {
-  %0 = kiln.linear %x, weights(%w) biases(%b) : (!x, tensor<3072x768xbf16>, tensor<3072xbf16>) -> !h
+  %0 = kiln.linear %x, weights(%w) biases(%b) : (!x, tensor<3072x1024xbf16>, tensor<3072xbf16>) -> !h
   %1 = kiln.gelu %0 : !h
   %2 = kiln.gather %t[%i] axis 0 : (tensor<1000x384xf32>, !i) -> !r
   %3 = kiln.linear %2, weights(%v) : (!r, tensor<384x384xf32>) -> !r
