@@ -10,13 +10,12 @@
 /// reads them.
 #include "ir/KilnDialect.h"
 #include "passes/cpu/KernelForms.h"
-#include "passes/gpu/AsyncOps.h"
 #include "passes/gpu/DeviceOps.h"
 #include "passes/gpu/LinearTiles.h"
 #include "passes/gpu/RowAnchor.h"
 #include "passes/gpu/TensorOps.h"
 #include "passes/gpu/ThinTile.h"
-#include "passes/gpu/WarpgroupTile.h"
+#include "passes/gpu/WarpgroupLinear.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
@@ -30,8 +29,6 @@ constexpr TileShape largeTile{128, 128, 2, 4}, smallTile{64, 64, 2, 2};
 /// Large tiles as soon as there are so many of them: most of the multiprocessors of a large device
 /// (A100: 108, H100: 132).
 constexpr int64_t leastLargeTiles = 96;
-/// Tiles of wgmma, of twice that size, likewise; how much faster they are is not measured.
-constexpr int64_t leastWarpgroupTiles = 72;
 
 /// Rows that a thin product takes (ThinTile.h): from 9 on tensor cores do less work in vain. Of
 /// those as many at once as registers and the cache of a multiprocessor are good for; others read
@@ -49,14 +46,14 @@ public:
   LinearKernel(ModuleLowering &lowering, Kernel &kernel, LinearForm form)
       : lowering(lowering), kernel(kernel), form(std::move(form)),
         linear(cast<ir::LinearOp>(kernel.anchor)), operands(kernel, linear),
-        tiles(kernel, linear, operands) {
+        tiles(kernel, linear, operands), warpgroups(lowering, kernel, linear, operands, tiles) {
     checks = indexChecks(lowering, kernel.body());
   }
 
   void emit() {
     SmallVector<unsigned> inTiles;
     for (Groups groups : together())
-      if (suitsWarpgroups(groups))
+      if (warpgroups.suits(groups))
         for (const LinearForm::Group &group : groups)
           inTiles.append(group.weights.begin(), group.weights.end());
     operands.packWeights(inTiles);
@@ -124,8 +121,8 @@ private:
     });
     if (groups[0].weights.size() == 1 && isWide && most > smallTile.rows)
       product.large = emitTiles(groups, largeTile, "_128" + number);
-    if (suitsWarpgroups(groups))
-      product.warpgroups = emitWarpgroups(groups, "_wgmma" + number);
+    if (warpgroups.suits(groups))
+      product.warpgroups = warpgroups.emit(groups, "_wgmma" + number, checks);
     return product;
   }
 
@@ -139,12 +136,7 @@ private:
     };
     auto runPlain = [&] { product.large ? runLarge() : launchSmall(f, product, rows); };
     auto runWarpgroups = [&] {
-      const TileShape shape = WarpgroupTile::shapeOf(product.groups[0].weights.size());
-      Value count = tiles.tilesOf(f, product.groups, shape, rows);
-      Value isSmall = arith::OrIOp::create(f.b, f.lessThan(count, f.constant(leastWarpgroupTiles)),
-                                           f.lessThan(rows, f.constant(smallTile.rows + 1)));
-      f.ifThen(isSmall, runPlain,
-               [&] { emitLaunch(f, kernel, *product.warpgroups, count, {}, {}, rows); });
+      warpgroups.launch(f, product.groups, *product.warpgroups, rows, runPlain);
     };
     auto runTiles = [&] { product.warpgroups ? runWarpgroups() : runPlain(); };
     auto runThin = [&](const Product::Thin &thin) {
@@ -177,24 +169,6 @@ private:
       Value sums = f.mul(count, sumBlocksPerTile(product.groups));
       emitLaunch(f, kernel, *product.sum, sums, {}, {}, {rows, parts, scratch});
     });
-  }
-
-  /// Whether wgmma may make them, where there are many rows: then their weights are in tiles.
-  bool suitsWarpgroups(Groups groups) {
-    const size_t products = groups[0].weights.size();
-    const TileShape shape = WarpgroupTile::shapeOf(products);
-    const bool isHalf = operands.dtype == DType::bfloat16 || operands.dtype == DType::float16;
-    if (!device::hasWarpgroups(lowering) || !isHalf || hasPackedWeights(linear) || products > 2 ||
-        operands.depth < WarpgroupTile::depth)
-      return false;
-    const int64_t wide = tiles.wideTilesOf(groups, shape);
-    // Tiles of which two fifths are padding are no faster than smaller ones.
-    if (tiles.columnsOf(groups) * 5 < wide * shape.columns * 3)
-      return false;
-    if (!operands.rows.isStatic())
-      return true;
-    const int64_t rows = operands.rows.value(), tall = (rows + shape.rows - 1) / shape.rows;
-    return rows > smallTile.rows && tall * wide >= leastWarpgroupTiles;
   }
 
   /// Groups of results that one function makes: all, where each tile is of one product.
@@ -254,7 +228,7 @@ private:
     const TileShape shape = tile.shape();
     const std::string suffix = "_thin" + std::to_string(rowsAtOnce) + number;
     // Places in the tiles of several products want more registers than ptxas takes by itself.
-    const int64_t blocks = products > 1 && suitsWarpgroups(groups) ? 2 : 0;
+    const int64_t blocks = products > 1 && warpgroups.suits(groups) ? 2 : 0;
     DeviceBody body = start(groups, suffix, shape,
                             products * tile.resultBytes() + tile.partialBytes(), false, blocks);
     FunctionEmitter &f = body.f;
@@ -344,37 +318,6 @@ private:
     return body.number;
   }
 
-  int64_t emitWarpgroups(Groups groups, const std::string &suffix) {
-    const TileShape shape = WarpgroupTile::shapeOf(groups[0].weights.size());
-    const WarpgroupTile tile(operands.dtype);
-    DeviceLaunch launch;
-    launch.threads = WarpgroupTile::threads;
-    launch.blocks = 1;
-    launch.sharedBytes = tile.sharedBytes();
-    launch.extras = {IntegerType::get(lowering.module.getContext(), 64)};
-    launch.lanes = tiles.lanesOf(groups);
-    DeviceBody body = startDeviceBody(lowering, kernel, suffix, launch);
-    FunctionEmitter &f = body.f;
-    emitChecks(f, launch.threads);
-    Value rows = f.extras[0], block = device::blockId(f, device::Axis::x);
-    Value number = WarpgroupTile::tileOf(f, block, LinearTiles::tallTilesOf(f, shape, rows),
-                                         tiles.wideTilesOf(groups, shape));
-    LinearTiles::Place place = tiles.find(f, groups, shape, number, rows);
-    SmallVector<Value> weights;
-    for (Value weight : place.weights)
-      weights.push_back(operands.weightTile(f, weight, place.firstColumn));
-    tile.emit(
-        f, [&] { return operands.x(f, place.firstRow, rows); }, weights,
-        WarpgroupTile::stepsOf(operands.depth),
-        [&](Value thread, Value results) {
-          const int64_t stride = tileOf(WarpgroupTile::shape).resultStride();
-          tiles.emit(f, groups, place, shape, thread, f.constant(shape.threads()),
-                     LinearTiles::inShared(f, results, shape.columns * 4, stride)); // side by side
-        });
-    finishDeviceBody(f, kernel);
-    return body.number;
-  }
-
   /// Adds up the parts of k, in order, a vector in each thread, and does what follows.
   int64_t emitSum(Groups groups, const std::string &suffix) {
     const TileShape &shape = smallTile;
@@ -410,6 +353,7 @@ private:
   ir::LinearOp linear;
   LinearOperands operands;
   LinearTiles tiles;
+  WarpgroupLinear warpgroups;
   SmallVector<IndexCheck> checks;
 };
 
