@@ -14,12 +14,11 @@
 #include "passes/cpu/DecodedPanel.h"
 #include "passes/cpu/KernelForms.h"
 #include "passes/cpu/Kernels.h"
-#include "passes/cpu/LinearBeside.h"
 #include "passes/cpu/LinearGrid.h"
+#include "passes/cpu/LinearResults.h"
 #include "passes/cpu/MicrokernelPacking.h"
 #include "passes/cpu/PackedBlocks.h"
 #include "passes/cpu/QuantizedLinear.h"
-#include "passes/cpu/RowReduce.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
@@ -73,7 +72,7 @@ public:
             StringAttr::get(weight.getContext(), linearPacking(linear, format)));
     emitProducts();
     if (form.norm)
-      emitNorm();
+      results().emitNorm(lowering, normName());
     emitLauncher();
   }
 
@@ -97,21 +96,11 @@ private:
 
   std::string normName() const { return kernel.name + ".norm"; }
   Location loc() { return linear.getLoc(); }
-  int64_t columnsOf(const LinearForm::Group &group) {
-    return ElementEmitter::typeOf(linear.getResult(group.weights[0])).shape[-1].value();
-  }
+  LinearResults results() { return {kernel, form, format}; }
+  int64_t columnsOf(const LinearForm::Group &group) { return results().columnsOf(group); }
   int64_t panelsOf(const LinearForm::Group &group) {
     return (columnsOf(group) + sizes.panelWidth - 1) / sizes.panelWidth;
   }
-  Coords at(ArrayRef<Value> lead, Value column, Value mask) const {
-    Coords coords;
-    coords.index.append(lead.begin(), lead.end());
-    coords.index.push_back(column);
-    coords.laneAxis = int64_t(lead.size());
-    coords.mask = mask;
-    return coords;
-  }
-
   void emitLauncher() {
     auto f = FunctionEmitter::launcher(lowering, loc(), kernel.name);
     emitIndexChecks(f, kernel.body());
@@ -181,7 +170,7 @@ private:
                    elements->provideArguments(kernel.body());
                    SmallVector<Value> lead = emitRowCoords(f, leading, f.add(firstRow, row));
                    return [this, elements, lead](Value column, Value mask) {
-                     return elements->emit(linear.getX(), at(lead, column, mask));
+                     return elements->emit(linear.getX(), matrixCoords(lead, column, mask));
                    };
                  });
   }
@@ -201,7 +190,7 @@ private:
       return [this, elements, lead, source](ArrayRef<Value> run, Value column, Value mask) {
         SmallVector<Value> outer = lead;
         outer.append(run.begin(), run.end());
-        return elements->emit(source, at(outer, column, mask));
+        return elements->emit(source, matrixCoords(outer, column, mask));
       };
     });
   }
@@ -290,10 +279,10 @@ private:
           one);
     }
     if (!isJoint(group))
-      return emitEpilogue(f, group, strip, firstRow, blockRows, panel);
+      return results().emitPanel(f, group, strip, stripStride, firstRow, blockRows, panel);
     f.loop(panel, endPanel, f.constant(1), [&](Value each) {
       Value at = f.mul(f.sub(each, panel), mostJointRows * width);
-      emitEpilogue(f, group, f.offset(strip, at, 4), firstRow, blockRows, each);
+      results().emitPanel(f, group, f.offset(strip, at, 4), stripStride, firstRow, blockRows, each);
     });
   }
 
@@ -328,105 +317,6 @@ private:
                  .rows = blockRows});
           });
         });
-  }
-
-  void emitEpilogue(FunctionEmitter &f, const LinearForm::Group &group, Value strip, Value firstRow,
-                    Value blockRows, Value panel) {
-    const int64_t columns = columnsOf(group);
-    Value firstColumn = f.mul(panel, sizes.panelWidth);
-    Value width = f.constant(sizes.panelWidth);
-    if (columns % sizes.panelWidth)
-      width = f.min(width, f.sub(f.constant(columns), firstColumn));
-    f.loop(f.constant(0), blockRows, f.constant(1), [&](Value row) {
-      Value matrixRow = f.add(firstRow, row);
-      SmallVector<Value> lead = emitRowCoords(f, leading, matrixRow);
-      Value stripRow = f.offset(strip, f.mul(row, sizes.panelWidth), 4);
-      emitColumns(f, width, columns % f.lanes() == 0, [&](Value inPanel, Value mask) {
-        ElementEmitter elements(f);
-        elements.provideArguments(kernel.body());
-        for (auto [slot, index] : llvm::enumerate(group.weights))
-          elements.provide(linear.getResult(index), [&, slot = slot,
-                                                     index = index](const Coords &c) {
-            return linearResult(f, elements, index,
-                                f.offset(stripRow, f.add(inPanel, int64_t(slot) * stripStride), 4),
-                                c);
-          });
-        Coords coords = at(lead, f.add(firstColumn, inPanel), mask);
-        if (columns > sizes.panelWidth)
-          emitFetchBeside(f, linear, group, f.mul(matrixRow, columns),
-                          f.add(coords.index.back(), sizes.panelWidth));
-        storeAll(f, elements, group.stores, matrixRow, columns, coords,
-                 columns > sizes.panelWidth ? sizes.panelWidth : 0);
-      });
-    });
-  }
-
-  /// Sum and bias, rounded to the result's dtype.
-  Value linearResult(FunctionEmitter &f, ElementEmitter &elements, unsigned index, Value sum,
-                     const Coords &coords) {
-    Value value = f.load(f.vec(f.f32()), sum);
-    if (!linear.getBiases().empty()) {
-      Coords biasAt = at({}, coords.index.back(), coords.mask);
-      value = arith::AddFOp::create(f.b, value, elements.emit(linear.getBiases()[index], biasAt));
-    }
-    return emitRoundedSums(f, format, value, ElementEmitter::typeOf(linear.getResult(index)).dtype);
-  }
-
-  /// All values first: a value may be read from where another is stored (layer_norm in place).
-  /// `nextColumns`: how far to the right the row is written next, or 0.
-  void storeAll(FunctionEmitter &f, ElementEmitter &elements, ArrayRef<LinearForm::Store> stores,
-                Value matrixRow, int64_t columns, const Coords &coords, int64_t nextColumns = 0) {
-    SmallVector<Value> values;
-    for (const LinearForm::Store &store : stores)
-      values.push_back(elements.emit(store.value, coords));
-    for (auto [store, value] : llvm::zip(stores, values)) {
-      DType dtype = ElementEmitter::typeOf(store.value).dtype;
-      Value place =
-          f.offset(f.buffer(kernel.numOperands() + store.output),
-                   f.add(f.mul(matrixRow, columns), coords.index.back()), sizeBytes(dtype));
-      storeRounded(f, elements, value, dtype, place, coords.mask);
-      // To write, level 2, data: rows lie pages apart, which the processor does not foresee.
-      if (nextColumns)
-        LLVM::Prefetch::create(
-            f.b, f.offsetBytes(place, f.constant(nextColumns * sizeBytes(dtype))), 1, 2, 1);
-    }
-  }
-
-  /// The second stage: rows of x lie in the memory of an output and are normalised from there.
-  void emitNorm() {
-    auto norm = cast<ir::LayerNormOp>(form.norm);
-    const TensorType type = ElementEmitter::typeOf(norm.getX());
-    const int64_t columns = type.shape[-1].value();
-    const bool wholeVectors = columns % lowering.target.lanes() == 0;
-    auto f = FunctionEmitter::body(lowering, norm.getLoc(), normName());
-    f.loop(f.begin, f.end, f.constant(1), [&](Value row) {
-      SmallVector<Value> lead = emitRowCoords(f, leading, row);
-      Value memory = f.offset(f.buffer(kernel.numOperands() + form.normInput), f.mul(row, columns),
-                              sizeBytes(type.dtype));
-      auto read = [&](Value column, Value mask) {
-        Value from = f.offset(memory, column, sizeBytes(type.dtype));
-        return loadConvert(f, f.maskedLoad(f.vec(storageType(f, type.dtype)), from, mask),
-                           type.dtype);
-      };
-      RowStatistics statistics = emitRowStatistics(f, DType::float32, f.constant(columns),
-                                                   norm.getEpsilon().convertToDouble(), read);
-      emitColumns(f, f.constant(columns), wholeVectors, [&](Value column, Value mask) {
-        ElementEmitter elements(f);
-        elements.provideArguments(kernel.body());
-        auto affine = [&](Value vector) {
-          return vector ? elements.emit(vector, at({}, column, mask)) : Value();
-        };
-        Value before = read(column, mask);
-        Value normalised = roundTo(
-            f,
-            emitNormalised(f, before, statistics, affine(norm.getWeight()), affine(norm.getBias())),
-            type.dtype);
-        elements.provide(norm.getX(), [=](const Coords &) { return before; });
-        elements.provide(norm.getResult(), [=](const Coords &) { return normalised; });
-        storeAll(f, elements, form.normStores, row, columns, at(lead, column, mask));
-      });
-    });
-    f.finish();
   }
 
   ModuleLowering &lowering;
