@@ -63,16 +63,24 @@ class Peers:
         found = [json.loads(line) for line in (self.run.work / "warmed.jsonl").read_text().splitlines() if line.endswith("}")]
         return {entry["line"] for entry in found}
 
-    def load(self, group: lines.Group, folder) -> None:
+    def load(self, group: lines.Group, folder) -> bool:
+        """Whether PyTorch has the weights."""
         if self.why_not:
-            return
-        if not self.worker:
-            self.worker = Worker(self._command(), self.run.environment, self.log)
-        self.worker.ask(120, load=group.case, dtype=group.dtype, folder=str(folder))
+            return False
+        try:
+            if not self.worker:
+                self.worker = Worker(self._command(), self.run.environment, self.log)
+            self.worker.ask(120, load=group.case, dtype=group.dtype, folder=str(folder))
+            return True
+        except WorkerError as problem:
+            self.run.result["left"].append(f"{group}: PyTorch does not load it: {problem}")
+            self.drop()
+            return False
 
     def drop(self) -> None:
         if self.worker:
             self.worker.kill()
+            self.worker.close()
             self.worker = None
 
     def close(self) -> None:
@@ -105,7 +113,10 @@ def measure_line(run, group: lines.Group, shape: str, kiln: Worker, peers: Peers
     rounds: list[dict] = []
     for number in range(run.arguments.rounds):
         times = {}
-        for name, (worker, what) in list(asked.items()):
+        for name in list(asked):
+            if name not in asked:  # went with another one's failure
+                continue
+            worker, what = asked[name]
             limit = MOST_SECONDS_TO_COMPILE if number == 0 and name == "compiled" else MOST_SECONDS_OF_ANSWERS
             try:
                 times[name] = worker.ask(limit, shape=sizes, seconds=seconds, **what)["median_us"]
@@ -116,10 +127,11 @@ def measure_line(run, group: lines.Group, shape: str, kiln: Worker, peers: Peers
                 del asked[name]
                 if worker.process.poll() is not None:
                     peers.drop()
-                    peers.load(group, run.work / "data" / group.data)
+                    if not peers.load(group, run.work / "data" / group.data):
+                        asked = {"kiln": asked["kiln"]}
                     asked = {key: (peers.worker if key != "kiln" else program, more) for key, (program, more) in asked.items()}
         rounds.append(times)
-    names = list(asked)
+    names = [name for name in asked if all(name in times for times in rounds)]
     record["median_us"] = {name: statistics.median(times[name] for times in rounds) for name in names}
     peers_measured = [name for name in names if name != "kiln"]
     if peers_measured:
@@ -154,13 +166,13 @@ def measure(run, peers: Peers) -> None:
                           run.folder / "kiln-bench.log")
             try:
                 kiln.read(120)
-                peers.load(group, folders[group.data])
+                has_peers = peers.load(group, folders[group.data])
                 for shape in wanted:
                     line = group.line(shape)
                     if run.left("bench") < (5 if attempt == "first" else 30):
                         run.result["left"].append(f"{line}: {'not measured' if attempt == 'first' else 'torch.compile not measured'}, no time")
                         continue
-                    modes = [] if peers.why_not else ["eager", "compiled"] if attempt == "compile" or line in warmed else ["eager"]
+                    modes = [] if not has_peers or not peers.worker else ["eager", "compiled"] if attempt == "compile" or line in warmed else ["eager"]
                     begin = time.monotonic()
                     done[line] = measure_line(run, group, shape, kiln, peers, modes)
                     run.say(f"{line}: " + ", ".join(f"{name} {us:.1f} us" for name, us in done[line]["median_us"].items()) +

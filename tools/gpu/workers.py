@@ -26,8 +26,9 @@ class Worker:
 
     def __init__(self, command: list, environment: dict, log: pathlib.Path):
         self.log = log
-        self.process = subprocess.Popen([str(part) for part in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=log.open("ab"), env=environment)
+        with log.open("ab") as errors:
+            self.process = subprocess.Popen([str(part) for part in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                            stderr=errors, env=environment)
         self.pending = b""
 
     def _fail(self, what: str) -> WorkerError:
@@ -62,7 +63,7 @@ class Worker:
         try:
             self.process.stdin.write(json.dumps(what).encode() + b"\n")
             self.process.stdin.flush()
-        except OSError:
+        except (OSError, ValueError):
             raise self._fail(f"ended with status {self.process.wait()}")
         return self.read(limit)
 
@@ -71,9 +72,12 @@ class Worker:
         self.process.wait()
 
     def close(self) -> None:
-        if self.process.poll() is None:
+        try:
             self.process.stdin.close()
-            try:
-                self.process.wait(10)
-            except subprocess.TimeoutExpired:
-                self.kill()
+        except OSError:  # it has ended, and did not read all
+            pass
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        self.process.stdout.close()
