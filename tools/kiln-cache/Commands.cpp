@@ -95,7 +95,8 @@ void shipEntries(const DiskCache &cache, const std::filesystem::path &folder, bo
   std::size_t count = 0;
   for (const DiskCache::Entry &entry : cache.entries()) {
     Artifact artifact = cache.read(entry);
-    if (needsCubins && !artifact.device.empty() && artifact.device.cubins.empty())
+    // Programs without kernels only copy.
+    if (needsCubins && !artifact.device.kernels.empty() && artifact.device.cubins.empty())
       throw ValueError(
           fmt::format("{} has no machine code for {}", artifact.key, artifact.device.chip));
     fs::path file = folder / (runtime::shippedKey(artifact.parts) + ".kiln");
