@@ -218,6 +218,18 @@ Bound BoundRules::matmul(const ir::Node &node) {
     Id flushed =
         add(productOf(finitePart(real(x)), ones(y)), productOf(ones(x), finitePart(real(y))));
     added = add(added, mul(number(0x1p-126), add(flushed, n)));
+    // And an infinity times what counts as zero is NaN.
+    auto indicator = [&](Id condition) { return pick(condition, number(1), number(0)); };
+    auto areInfinite = [&](Id value) {
+      return indicator(op("eq", {abs(real(value)), number(infinity)}));
+    };
+    auto areSubnormal = [&](Id value) {
+      Id magnitude = abs(real(value));
+      return indicator(
+          op("and", {op("gt", {magnitude, number(0)}), op("lt", {magnitude, number(0x1p-126)})}));
+    };
+    carried = plus(carried, unknownWhere(node, add(productOf(areInfinite(x), areSubnormal(y)),
+                                                   productOf(areSubnormal(x), areInfinite(y)))));
   }
   Id exact = productOf(real(x), real(y));
   // With a bias behind it a product of 16-bit floats is rounded once (docs/spec.md#linear): what
