@@ -187,7 +187,7 @@ private:
       auto elements = std::make_shared<ElementEmitter>(f);
       elements->provideArguments(kernel.body());
       SmallVector<Value> lead = emitRowCoords(f, leading, f.add(firstRow, row));
-      return [this, elements, lead, source](ArrayRef<Value> run, Value column, Value mask) {
+      return [elements, lead, source](ArrayRef<Value> run, Value column, Value mask) {
         SmallVector<Value> outer = lead;
         outer.append(run.begin(), run.end());
         return elements->emit(source, matrixCoords(outer, column, mask));
