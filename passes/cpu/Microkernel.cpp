@@ -23,24 +23,8 @@ ArrayRef<int64_t> tiles(const CpuTarget &target) {
 /// Two multiply-adds a cycle, each of four cycles, on most processors; AVX-512 has one on some.
 constexpr int64_t sumsInFlight = 8;
 
-void call(FunctionEmitter &f, StringRef name, ValueRange operands) {
-  LLVM::CallOp::create(f.b, TypeRange{}, name, operands);
-}
-
 /// Two vectors of zeros, to add to.
-Value emitZeros(FunctionEmitter &f) {
-  ModuleOp module = f.lowering.module;
-  constexpr llvm::StringLiteral name = "gemm.zeros";
-  auto values = RankedTensorType::get({2 * f.lanes()}, f.f32());
-  if (!module.lookupSymbol(name)) {
-    OpBuilder::InsertionGuard guard(f.b);
-    f.b.setInsertionPointToEnd(module.getBody());
-    LLVM::GlobalOp::create(f.b, LLVM::LLVMArrayType::get(f.f32(), 2 * f.lanes()),
-                           /*isConstant=*/true, LLVM::Linkage::Private, name,
-                           f.b.getZeroAttr(values), /*alignment=*/64);
-  }
-  return LLVM::AddressOfOp::create(f.b, f.ptr(), name);
-}
+Value emitZeros(FunctionEmitter &f) { return emitZeroRow(f, "gemm.zeros", 2 * f.lanes()); }
 
 /// C = from + A @ B for a fixed number of rows: all of C's tile in registers over the loop on k.
 /// One way to end, whether the sums are added to something or not, as code costs compile time.
@@ -89,17 +73,8 @@ void emitTile(FunctionEmitter &caller, StringRef name, int64_t rows, DType panel
   });
 
   for (int64_t part = 0; part < panels; ++part) {
-    Value to = c, start = from;
-    for (int64_t r = 0; r < rows; ++r) {
-      for (int64_t j = 0; j < vectors; ++j) {
-        Value inRow = f.constant(j * lanes * 4);
-        Value sum = sums[(r * panels + part) * vectors + j];
-        Value before = f.load(vector, f.offsetBytes(start, inRow));
-        f.store(arith::AddFOp::create(f.b, before, sum), f.offsetBytes(to, inRow));
-      }
-      to = f.offsetBytes(to, strideBytes);
-      start = f.offsetBytes(start, fromStrideBytes);
-    }
+    emitTileEnd(f, rows, vectors, {c, strideBytes}, {from, fromStrideBytes},
+                [&](int64_t r, int64_t j) { return sums[(r * panels + part) * vectors + j]; });
     if (part + 1 < panels) {
       c = f.offsetBytes(c, f.mul(strideBytes, mostJointRows));
       from = f.offsetBytes(from, f.mul(fromStrideBytes, mostJointRows));
@@ -130,9 +105,8 @@ void emitRows(FunctionEmitter &caller, StringRef name, DType panelType, int64_t 
     Value a = f.offset(argument(0), f.mul(row, rowStride), 4);
     Value c = f.offset(argument(3), f.mul(row, strideC), 4);
     Value from = arith::SelectOp::create(f.b, fresh, zeros, c);
-    call(f, tileName(kind),
-         {a, panel, k, c, strideBytes, from, fromStride, ahead.start, ahead.stepBytes,
-          f.constant(0)});
+    f.call(tileName(kind), {a, panel, k, c, strideBytes, from, fromStride, ahead.start,
+                            ahead.stepBytes, f.constant(0)});
   };
   emitTiles(f, (name + ".cut").str(), kinds, rows, tileAt);
   f.finish();
@@ -156,9 +130,8 @@ void emitJointRows(FunctionEmitter &caller, StringRef name, DType panelType) {
   const int64_t stepBytes = 2 * f.lanes() * sizeBytes(panelType);
   Value next = f.offsetBytes(panel, f.constant(productBlock * stepBytes));
   auto tile = [&](int64_t kind) {
-    call(f, tileName(kind),
-         {argument(0), panel, k, c, strideBytes, from, fromStride, next, f.constant(stepBytes),
-          argument(7)});
+    f.call(tileName(kind), {argument(0), panel, k, c, strideBytes, from, fromStride, next,
+                            f.constant(stepBytes), argument(7)});
   };
   static_assert(mostJointRows == 2);
   f.ifThen(f.equal(rows, f.constant(1)), [&] { tile(1); }, [&] { tile(2); });
@@ -175,7 +148,7 @@ void emitProduct(FunctionEmitter &f, DType panelType, const ProductOperands &o, 
   std::string name = (halfPanel ? "gemm.half." : "gemm.") + std::string(shortName(panelType));
   if (!f.lowering.module.lookupSymbol(name))
     emitRows(f, name, panelType, halfPanel ? 1 : 2);
-  call(f, name, {o.a, o.b, o.k, o.c, o.strideC, o.accumulate, o.rows});
+  f.call(name, {o.a, o.b, o.k, o.c, o.strideC, o.accumulate, o.rows});
 }
 
 void emitJointProduct(FunctionEmitter &f, DType panelType, const ProductOperands &o,
@@ -183,9 +156,8 @@ void emitJointProduct(FunctionEmitter &f, DType panelType, const ProductOperands
   std::string name = "gemm.joint." + std::string(shortName(panelType));
   if (!f.lowering.module.lookupSymbol(name))
     emitJointRows(f, name, panelType);
-  call(f, name,
-       {o.a, o.b, o.k, o.c, o.strideC, o.accumulate, o.rows,
-        f.constant(nextPanel * sizeBytes(panelType))});
+  f.call(name, {o.a, o.b, o.k, o.c, o.strideC, o.accumulate, o.rows,
+                f.constant(nextPanel * sizeBytes(panelType))});
 }
 
 } // namespace kiln::passes

@@ -10,7 +10,6 @@ namespace kiln::passes {
 namespace {
 
 constexpr int64_t lanes = 16;
-constexpr llvm::StringLiteral zerosName = "gemm.pairs.zeros";
 
 /// A function for all rows, and those of its tiles.
 struct Kind {
@@ -28,26 +27,8 @@ const Kind halfPanels = {"gemm.half.pairs", 2, halfRows};
 /// One vdpbf16ps a cycle, each of six cycles.
 constexpr int64_t sumsInFlight = 6;
 
-void call(FunctionEmitter &f, StringRef callee, ValueRange operands) {
-  LLVM::CallOp::create(f.b, TypeRange{}, callee, operands);
-}
-Value intrinsic(FunctionEmitter &f, StringRef callee, Type result, ValueRange operands) {
-  return LLVM::CallIntrinsicOp::create(f.b, result, f.b.getStringAttr(callee), operands)
-      .getResult(0);
-}
-
 /// A row of zeros, to add to.
-Value emitZeros(FunctionEmitter &f) {
-  if (!f.lowering.module.lookupSymbol(zerosName)) {
-    OpBuilder::InsertionGuard guard(f.b);
-    f.b.setInsertionPointToEnd(f.lowering.module.getBody());
-    auto values = RankedTensorType::get({pairPanelWidth}, f.f32());
-    LLVM::GlobalOp::create(f.b, LLVM::LLVMArrayType::get(f.f32(), pairPanelWidth),
-                           /*isConstant=*/true, LLVM::Linkage::Private, zerosName,
-                           f.b.getZeroAttr(values), /*alignment=*/64);
-  }
-  return LLVM::AddressOfOp::create(f.b, f.ptr(), zerosName);
-}
+Value emitZeros(FunctionEmitter &f) { return emitZeroRow(f, "gemm.pairs.zeros", pairPanelWidth); }
 
 /// C = from + A @ B for a fixed number of rows: all of C's tile in registers over the loop on k.
 /// Fetches lines at `ahead` for each pair, `aheadBytes` further each time.
@@ -78,21 +59,14 @@ void emitTile(FunctionEmitter &caller, const Kind &kind, int64_t rows) {
       Value bits = f.load(f.b.getI32Type(), f.offsetBytes(pair, f.constant(r * pairRowStride * 2)));
       Value x = LLVM::BitcastOp::create(f.b, halves, f.splat(bits));
       for (int64_t j = 0; j < vectors; ++j)
-        next.push_back(intrinsic(f, "llvm.x86.avx512bf16.dpbf16ps.512", sumType,
-                                 {carried[r * vectors + j], x, columns[j]}));
+        next.push_back(f.intrinsic("llvm.x86.avx512bf16.dpbf16ps.512", sumType,
+                                   {carried[r * vectors + j], x, columns[j]}));
     }
     return next;
   });
 
-  for (int64_t r = 0; r < rows; ++r) {
-    for (int64_t j = 0; j < vectors; ++j) {
-      Value inRow = f.constant(j * lanes * 4);
-      Value before = f.load(sumType, f.offsetBytes(from, inRow));
-      f.store(arith::AddFOp::create(f.b, before, sums[r * vectors + j]), f.offsetBytes(c, inRow));
-    }
-    c = f.offsetBytes(c, strideBytes);
-    from = f.offsetBytes(from, fromStrideBytes);
-  }
+  emitTileEnd(f, rows, vectors, {c, strideBytes}, {from, fromStrideBytes},
+              [&](int64_t r, int64_t j) { return sums[r * vectors + j]; });
   f.finish();
 }
 
@@ -117,8 +91,8 @@ void emitRows(FunctionEmitter &caller, const Kind &kind) {
     Value c = f.offset(argument(3), f.mul(row, strideC), 4);
     Value from = arith::SelectOp::create(f.b, fresh, zeros, c);
     auto ahead = panelAhead.of(row, tileRows);
-    call(f, kind.tile(tileRows),
-         {a, panel, pairs, c, strideBytes, from, fromStride, ahead.start, ahead.stepBytes});
+    f.call(kind.tile(tileRows),
+           {a, panel, pairs, c, strideBytes, from, fromStride, ahead.start, ahead.stepBytes});
   };
   emitTiles(f, (kind.name + ".cut").str(), kinds, rows, tileAt);
   f.finish();
@@ -130,12 +104,12 @@ void emitPairProduct(FunctionEmitter &f, const ProductOperands &o, bool halfPane
   const Kind &kind = halfPanel ? halfPanels : wholePanels;
   if (!f.lowering.module.lookupSymbol(kind.name))
     emitRows(f, kind);
-  call(f, kind.name, {o.a, o.b, o.k, o.c, o.strideC, o.accumulate, o.rows});
+  f.call(kind.name, {o.a, o.b, o.k, o.c, o.strideC, o.accumulate, o.rows});
 }
 
 Value emitToBFloat16(FunctionEmitter &f, Value x) {
   auto type = VectorType::get({lanes}, f.b.getBF16Type());
-  return intrinsic(f, "llvm.x86.avx512bf16.cvtneps2bf16.512", type, x);
+  return f.intrinsic("llvm.x86.avx512bf16.cvtneps2bf16.512", type, x);
 }
 
 Value emitRoundedToBFloat16(FunctionEmitter &f, Value x) {

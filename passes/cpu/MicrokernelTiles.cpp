@@ -84,8 +84,7 @@ void emitTileProduct(FunctionEmitter &caller, const ProductOperands &o) {
     TileKernel(f).emit();
     f.finish();
   }
-  LLVM::CallOp::create(caller.b, TypeRange{}, name,
-                       ValueRange{o.a, o.b, o.k, o.c, o.strideC, o.accumulate, o.rows});
+  caller.call(name, {o.a, o.b, o.k, o.c, o.strideC, o.accumulate, o.rows});
 }
 
 } // namespace kiln::passes

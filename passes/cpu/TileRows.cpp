@@ -79,6 +79,32 @@ void emitTiles(FunctionEmitter &f, StringRef table, const TileKinds &kinds, Valu
   });
 }
 
+Value emitZeroRow(FunctionEmitter &f, StringRef name, int64_t elements) {
+  ModuleOp module = f.lowering.module;
+  if (!module.lookupSymbol(name)) {
+    OpBuilder::InsertionGuard guard(f.b);
+    f.b.setInsertionPointToEnd(module.getBody());
+    auto values = RankedTensorType::get({elements}, f.f32());
+    LLVM::GlobalOp::create(f.b, LLVM::LLVMArrayType::get(f.f32(), elements),
+                           /*isConstant=*/true, LLVM::Linkage::Private, name,
+                           f.b.getZeroAttr(values), /*alignment=*/64);
+  }
+  return LLVM::AddressOfOp::create(f.b, f.ptr(), name);
+}
+
+void emitTileEnd(FunctionEmitter &f, int64_t rows, int64_t vectors, StridedRows to,
+                 StridedRows from, llvm::function_ref<Value(int64_t, int64_t)> sum) {
+  for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t j = 0; j < vectors; ++j) {
+      Value inRow = f.constant(j * f.lanes() * 4);
+      Value before = f.load(f.vec(f.f32()), f.offsetBytes(from.first, inRow));
+      f.store(arith::AddFOp::create(f.b, before, sum(r, j)), f.offsetBytes(to.first, inRow));
+    }
+    to.first = f.offsetBytes(to.first, to.strideBytes);
+    from.first = f.offsetBytes(from.first, from.strideBytes);
+  }
+}
+
 constexpr int64_t lineBytes = 64, fractionBits = 16;
 
 PanelAhead::PanelAhead(FunctionEmitter &f, Value panel, Value steps, int64_t stepBytes,

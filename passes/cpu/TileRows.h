@@ -21,6 +21,18 @@ struct TileKinds {
 void emitTiles(FunctionEmitter &f, llvm::StringRef table, const TileKinds &kinds, mlir::Value rows,
                llvm::function_ref<void(mlir::Value row, int64_t kind)> tileAt);
 
+/// A constant of `elements` float32 zeros, for tiles to add to.
+mlir::Value emitZeroRow(FunctionEmitter &f, llvm::StringRef name, int64_t elements);
+
+/// Rows in memory: the first one, and the bytes from one to the next.
+struct StridedRows {
+  mlir::Value first, strideBytes;
+};
+/// The end of a tile: to = from + sums, `sum(row, vector)`.
+void emitTileEnd(FunctionEmitter &f, int64_t rows, int64_t vectors, StridedRows to,
+                 StridedRows from,
+                 llvm::function_ref<mlir::Value(int64_t row, int64_t vector)> sum);
+
 /// What tiles fetch of the panel behind the one that they multiply: each its share, as several that
 /// read one panel from the caches nearby hide from the processor that the next one is wanted.
 class PanelAhead {
