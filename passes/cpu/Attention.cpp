@@ -13,6 +13,7 @@
 
 #include "ir/KilnDialect.h"
 #include "passes/cpu/AttentionKeys.h"
+#include "passes/cpu/AttentionShape.h"
 #include "passes/cpu/AttentionSoftmax.h"
 #include "passes/cpu/KernelForms.h"
 #include "passes/cpu/Kernels.h"
@@ -44,29 +45,16 @@ static_assert(forRegisters.most % forRegisters.atOnce == 0 &&
               forRegisters.atOnce % rowGranule == 0);
 static_assert(forTiles.most % forTiles.atOnce == 0 && forTiles.atOnce % (2 * tileRowGranule) == 0);
 
-class AttentionKernel {
+class AttentionKernel : AttentionShape {
 public:
   AttentionKernel(ModuleLowering &lowering, Kernel &kernel)
-      : lowering(lowering), kernel(kernel), op(cast<ir::AttentionOp>(kernel.anchor)),
-        q(ElementEmitter::typeOf(op.getQ())), k(ElementEmitter::typeOf(op.getK())),
-        v(ElementEmitter::typeOf(op.getV())), format(chooseFormat()), width(format.panelWidth),
+      : AttentionShape(cast<ir::AttentionOp>(kernel.anchor)), lowering(lowering), kernel(kernel),
+        op(cast<ir::AttentionOp>(kernel.anchor)), format(chooseFormat()), width(format.panelWidth),
         queryBlocks(format.unit == ProductUnit::tiles ? forTiles : forRegisters) {
     ofValues = format;
     ofValues.wholeSteps = false; // k of it are keys
-    const int64_t rank = q.rank();
-    const bool headsLast = op.getLayout() == "bshd";
-    headAxis = headsLast ? rank - 2 : rank - 3;
-    rowAxis = headsLast ? rank - 3 : rank - 2;
-    heads = q.shape[headAxis];
-    queries = q.shape[rowAxis];
-    keys = k.shape[rowAxis];
     depth = q.shape[-1];
     columns = v.shape[-1];
-    outer.assign(q.shape.begin(), q.shape.begin() + (rank - 3));
-    std::vector<Dim> scoreDims = outer;
-    scoreDims.insert(scoreDims.end(), {heads, queries, keys});
-    scores = {q.dtype, Shape(scoreDims)};
-    outer.push_back(heads);
     depthBlocks = depth.isStatic()
                       ? Dim(std::max<int64_t>(1, (depth.value() + productBlock - 1) / productBlock))
                       : (depth + (productBlock - 1)) / productBlock + 1;
@@ -365,13 +353,10 @@ private:
   ModuleLowering &lowering;
   Kernel &kernel;
   ir::AttentionOp op;
-  TensorType q, k, v, scores;
   ProductFormat format, ofValues; // of scores, and of the product with v
   int64_t width;
   QueryBlocks queryBlocks;
-  int64_t headAxis = 0, rowAxis = 0;
-  Dim heads, queries, keys, depth, columns, depthBlocks, paddedColumns;
-  std::vector<Dim> outer; // batch dims and heads
+  Dim depth, columns, depthBlocks, paddedColumns;
 };
 
 } // namespace

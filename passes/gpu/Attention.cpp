@@ -2,6 +2,7 @@
 /// matrix. Operands may be anything that ElementEmitter computes; behind the attention, elementwise
 /// operations of the result's shape (KernelForms.h).
 #include "ir/KilnDialect.h"
+#include "passes/cpu/AttentionShape.h"
 #include "passes/cpu/KernelForms.h"
 #include "passes/gpu/AttentionTile.h"
 #include "passes/gpu/DeviceOps.h"
@@ -17,23 +18,11 @@ using namespace mlir;
 namespace kiln::passes {
 namespace {
 
-class AttentionKernel {
+class AttentionKernel : AttentionShape {
 public:
   AttentionKernel(ModuleLowering &lowering, Kernel &kernel)
-      : lowering(lowering), kernel(kernel), op(cast<ir::AttentionOp>(kernel.anchor)),
-        q(ElementEmitter::typeOf(op.getQ())), k(ElementEmitter::typeOf(op.getK())),
-        v(ElementEmitter::typeOf(op.getV())) {
-    const int64_t rank = q.rank();
-    const bool headsLast = op.getLayout() == "bshd";
-    headAxis = headsLast ? rank - 2 : rank - 3;
-    rowAxis = headsLast ? rank - 3 : rank - 2;
-    queries = q.shape[rowAxis];
-    keys = k.shape[rowAxis];
-    outer.assign(q.shape.begin(), q.shape.begin() + (rank - 3));
-    std::vector<Dim> scoreDims(outer.begin(), outer.end());
-    scoreDims.insert(scoreDims.end(), {q.shape[headAxis], queries, keys});
-    scores = {q.dtype, Shape(scoreDims)};
-    outer.push_back(q.shape[headAxis]);
+      : AttentionShape(cast<ir::AttentionOp>(kernel.anchor)), lowering(lowering), kernel(kernel),
+        op(cast<ir::AttentionOp>(kernel.anchor)) {
     dtype = q.dtype == k.dtype && q.dtype == v.dtype ? q.dtype : DType::float32;
   }
 
@@ -105,8 +94,7 @@ private:
     Value firstQuery = f.mul(f.rem(block, perHead), AttentionTile::queries);
     Value head = index.back(), thread = device::threadId(f), shared = device::dynamicShared(f);
     ArrayRef<Value> batch = ArrayRef<Value>(index).drop_back();
-    Value keyHead =
-        f.div(head, f.div(f.dimValue(q.shape[headAxis]), f.dimValue(k.shape[headAxis])));
+    Value keyHead = f.div(head, f.div(f.dimValue(heads), f.dimValue(k.shape[headAxis])));
 
     auto adjust = [&](Value score, Value query, Value key) -> Value {
       Value scale = f.constantF32(float(op.getScale().convertToDouble()));
@@ -165,11 +153,7 @@ private:
   ModuleLowering &lowering;
   Kernel &kernel;
   ir::AttentionOp op;
-  TensorType q, k, v, scores;
   DType dtype;
-  int64_t headAxis = 0, rowAxis = 0;
-  Dim queries, keys;
-  std::vector<Dim> outer; // batch dims and heads
   SmallVector<IndexCheck> checks;
 };
 
