@@ -4,6 +4,7 @@
 #include "ir/TypeConversion.h"
 #include "passes/Fusing.h"
 #include "passes/KernelCost.h"
+#include "passes/Pipelines.h"
 #include "passes/cpu/Entry.h"
 #include "passes/cpu/KernelForms.h"
 #include "passes/cpu/MemoryPlan.h"
@@ -278,6 +279,13 @@ private:
 };
 
 } // namespace
+
+std::optional<Precision> precisionOption(ModuleOp module, StringRef name) {
+  std::optional<Precision> precision = precisionByName(name);
+  if (!precision)
+    module.emitError("unknown precision \"") << name << "\": expected highest, high or bf16";
+  return precision;
+}
 
 LogicalResult lowerModule(ModuleLowering &lowering, const Backend &backend) {
   return Lowering(lowering, backend).run();

@@ -13,6 +13,10 @@ struct Backend {
   void (*emitCopy)(FunctionEmitter &f, mlir::Value from, mlir::Value to, mlir::Value bytes);
 };
 
+/// The precision that a pass of `module` was asked for by name; none, after reporting it, if there
+/// is no such.
+std::optional<Precision> precisionOption(mlir::ModuleOp module, llvm::StringRef name);
+
 /// Kernels become launchers and what they run, `@main` becomes `@kiln_entry` (runtime/Abi.h) with
 /// its workspace planned by liveness. What the artifact must say beside the code is left on the
 /// module as `kiln.artifact`. `lowering` names the module and the target.

@@ -39,12 +39,9 @@ struct LowerToCpuPass : impl::LowerToCpuPassBase<LowerToCpuPass> {
           << target << "\": expected x86-64, x86-64-v3 or x86-64-v4";
       return signalPassFailure();
     }
-    std::optional<Precision> wanted = precisionByName(precision.getValue());
-    if (!wanted) {
-      getOperation().emitError("unknown precision \"")
-          << precision << "\": expected highest, high or bf16";
+    std::optional<Precision> wanted = precisionOption(getOperation(), precision);
+    if (!wanted)
       return signalPassFailure();
-    }
     ModuleLowering lowering;
     lowering.module = getOperation();
     lowering.target = *cpu;

@@ -1,6 +1,5 @@
 #include "passes/LowerModule.h"
 #include "passes/Passes.h"
-#include "passes/Pipelines.h"
 #include "passes/gpu/DeviceKernel.h"
 #include "passes/gpu/DeviceOps.h"
 #include "passes/gpu/GpuTarget.h"
@@ -39,12 +38,9 @@ struct LowerToGpuPass : impl::LowerToGpuPassBase<LowerToGpuPass> {
       getOperation().emitError("unknown chip \"") << chip << "\": expected " << gpuChips();
       return signalPassFailure();
     }
-    std::optional<Precision> wanted = precisionByName(precision.getValue());
-    if (!wanted) {
-      getOperation().emitError("unknown precision \"")
-          << precision << "\": expected highest, high or bf16";
+    std::optional<Precision> wanted = precisionOption(getOperation(), precision);
+    if (!wanted)
       return signalPassFailure();
-    }
     ModuleLowering lowering;
     lowering.module = getOperation();
     lowering.target = *target;
