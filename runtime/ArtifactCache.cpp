@@ -57,16 +57,21 @@ CachedExecutable ArtifactCache::getOrCompile(const std::string &key,
   }
 }
 
-bool ArtifactCache::findOnDisk(const std::string &key, CachedExecutable &result) {
-  ProfileScope scope("read the cache");
-  auto start = std::chrono::steady_clock::now();
-  if (!(result.executable = disk.load(key, result.missReason)))
-    return false;
+void ArtifactCache::noteDiskHit(CachedExecutable &result,
+                                std::chrono::steady_clock::time_point start) {
   result.missReason.clear();
   result.hit = CacheHit::disk;
   result.loadSeconds = secondsSince(start);
   std::lock_guard lock(mutex);
   ++count.diskHits;
+}
+
+bool ArtifactCache::findOnDisk(const std::string &key, CachedExecutable &result) {
+  ProfileScope scope("read the cache");
+  auto start = std::chrono::steady_clock::now();
+  if (!(result.executable = disk.load(key, result.missReason)))
+    return false;
+  noteDiskHit(result, start);
   return true;
 }
 
@@ -78,11 +83,7 @@ bool ArtifactCache::findShipped(const KeyParts &parts, CachedExecutable &result)
     result.missReason += "; " + whyNot;
     return false;
   }
-  result.missReason.clear();
-  result.hit = CacheHit::disk;
-  result.loadSeconds = secondsSince(start);
-  std::lock_guard lock(mutex);
-  ++count.diskHits;
+  noteDiskHit(result, start);
   return true;
 }
 

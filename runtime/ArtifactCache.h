@@ -5,6 +5,7 @@
 #include "runtime/DiskCache.h"
 #include "runtime/ShippedArtifacts.h"
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <future>
@@ -67,6 +68,8 @@ private:
                         const std::function<KeyParts()> &parts);
   bool findOnDisk(const std::string &key, CachedExecutable &result);
   bool findShipped(const KeyParts &parts, CachedExecutable &result);
+  /// Says and counts that result.executable came from a file.
+  void noteDiskHit(CachedExecutable &result, std::chrono::steady_clock::time_point start);
   void keep(const std::string &key);
 
   DiskCache disk;
