@@ -193,6 +193,10 @@ private:
 
 } // namespace
 
+int64_t LinearForm::columnsOf(const Group &group) const {
+  return ElementEmitter::typeOf(linear->getResult(group.weights[0])).shape[-1].value();
+}
+
 FailureOr<LinearForm> analyseLinear(Block &body, Operation *linear, ErrorReporter error) {
   return Analysis(body, cast<ir::LinearOp>(linear), error).run();
 }

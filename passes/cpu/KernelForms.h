@@ -42,6 +42,9 @@ struct LinearForm {
   mlir::Operation *norm = nullptr;     // null if there is none
   unsigned normInput = 0;              // the output whose memory holds the layer_norm's x
   llvm::SmallVector<Store> normStores; // stored by the second stage
+
+  /// Of each result of a group.
+  int64_t columnsOf(const Group &group) const;
 };
 
 using ErrorReporter = llvm::function_ref<mlir::InFlightDiagnostic()>;

@@ -46,7 +46,7 @@ public:
       sizes.evenRows = format.granule;
     for (const LinearForm::Group &group : this->form.groups) {
       sizes.panels += panelsOf(group);
-      sizes.outputColumns += columnsOf(group) * int64_t(group.weights.size());
+      sizes.outputColumns += this->form.columnsOf(group) * int64_t(group.weights.size());
       strips = std::max<int64_t>(strips, group.weights.size());
     }
     sizes.maxRows = linearBlockRows(sizes.blocks, format, hasPackedWeights(linear));
@@ -97,9 +97,8 @@ private:
   std::string normName() const { return kernel.name + ".norm"; }
   Location loc() { return linear.getLoc(); }
   LinearResults results() { return {kernel, form, format}; }
-  int64_t columnsOf(const LinearForm::Group &group) { return results().columnsOf(group); }
   int64_t panelsOf(const LinearForm::Group &group) {
-    return (columnsOf(group) + sizes.panelWidth - 1) / sizes.panelWidth;
+    return (form.columnsOf(group) + sizes.panelWidth - 1) / sizes.panelWidth;
   }
   void emitLauncher() {
     auto f = FunctionEmitter::launcher(lowering, loc(), kernel.name);
@@ -227,7 +226,7 @@ private:
     for (auto [slot, index] : llvm::enumerate(group.weights)) {
       if (asIntegers) {
         Value target = f.offset(strip, f.constant(int64_t(slot) * stripStride), 4);
-        emitPackedPanel(f, packed[index], columnsOf(group), a, blockRows, panel, asIntegers,
+        emitPackedPanel(f, packed[index], form.columnsOf(group), a, blockRows, panel, asIntegers,
                         target);
         continue;
       }
@@ -255,7 +254,7 @@ private:
         inBlocks([&](const ProductOperands &o) { emitProduct(f, format, dtype, o, half); });
       };
       // The last panel may have columns in its first half alone.
-      const int64_t inLast = columnsOf(group) % width;
+      const int64_t inLast = form.columnsOf(group) % width;
       const bool halfLast = inLast > 0 && inLast <= width / 2;
       auto one = [&] {
         if (halfLast && panelsOf(group) > 1)

@@ -24,13 +24,9 @@ LinearResults::LinearResults(Kernel &kernel, const LinearForm &form, const Produ
   leading.assign(x.begin(), x.end() - 1);
 }
 
-int64_t LinearResults::columnsOf(const LinearForm::Group &group) {
-  return ElementEmitter::typeOf(linear.getResult(group.weights[0])).shape[-1].value();
-}
-
 void LinearResults::emitPanel(FunctionEmitter &f, const LinearForm::Group &group, Value strip,
                               int64_t stripStride, Value firstRow, Value blockRows, Value panel) {
-  const int64_t columns = columnsOf(group);
+  const int64_t columns = form.columnsOf(group);
   Value firstColumn = f.mul(panel, format.panelWidth);
   Value width = f.constant(format.panelWidth);
   if (columns % format.panelWidth)

@@ -16,8 +16,6 @@ public:
   /// `form` must live as long.
   LinearResults(Kernel &kernel, const LinearForm &form, const ProductFormat &format);
 
-  /// Of each weight of a group.
-  int64_t columnsOf(const LinearForm::Group &group);
   /// Finishes and stores a panel of `blockRows` rows. `strip`: float32 sums, rows of the panel's
   /// width; those of the group's next weight lie `stripStride` elements behind.
   void emitPanel(FunctionEmitter &f, const LinearForm::Group &group, mlir::Value strip,
